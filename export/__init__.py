@@ -1,0 +1,1 @@
+"""Training, export and reports: the only room with torch."""

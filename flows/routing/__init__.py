@@ -1,0 +1,1 @@
+"""Which study goes to which package: declarative rules and their explanation."""

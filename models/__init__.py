@@ -1,0 +1,1 @@
+"""Arrays with geometry, model packages, runtimes, detectors and confidence."""
