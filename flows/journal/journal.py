@@ -1,0 +1,42 @@
+"""The journal as one object, and how the service opens it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.journal.deliveries import DeliveriesJournal
+from flows.journal.overview import OverviewJournal
+from flows.journal.receiving import ReceivingJournal
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
+__all__ = ["Journal", "open_journal"]
+
+
+class Journal(ReceivingJournal, OverviewJournal, DeliveriesJournal):
+    """Every study, series, instance, job, result object and delivery, with states and times.
+
+    It is the truth that everything restarts from. All methods are safe from several threads and
+    processes at once, and have committed to disk when they return.
+    """
+
+
+def open_journal(settings: Settings, *, upgrade: bool = False) -> Journal:
+    """Open the journal of a configuration, with the pseudonym key in the state folder.
+
+    Parameters
+    ----------
+    upgrade : bool
+        Create or upgrade the tables first; otherwise they must be there in the present form.
+    """
+    from dicom_io.pseudonym import Pseudonymiser, load_key  # noqa: PLC0415
+
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    pseudonymiser = Pseudonymiser(load_key(settings.state_dir / "pseudonym.key"))
+    journal = Journal(settings.journal_url, pseudonym=pseudonymiser.study)
+    if upgrade:
+        journal.upgrade()
+    else:
+        journal.require_current()
+    return journal

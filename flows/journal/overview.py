@@ -1,0 +1,213 @@
+"""What a person or a monitor sees: figures by state, the latest studies, what was refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from flows.journal.deliveries import DeliveriesJournal
+from flows.journal.records import JobRecord, StudyRecord
+from flows.journal.tables import (
+    associations,
+    deliveries,
+    instances,
+    jobs,
+    quarantined,
+    refused,
+    results,
+    studies,
+)
+
+__all__ = ["AssociationOverview", "Overview", "OverviewJournal", "SetAside", "StudyOverview"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOverview:
+    """A study with its last job and the state of that job's deliveries."""
+
+    study: StudyRecord
+    job: JobRecord | None
+    deliveries: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An object that was quarantined or refused, and why."""
+
+    at: datetime
+    reason_code: str
+    reason: str
+    association_id: str
+    pseudonym: str | None = None
+    path: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationOverview:
+    """The last associations, as the listener recorded them."""
+
+    association_id: str
+    calling_ae_title: str
+    peer_address: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    instances: int
+    bytes: int
+    end_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The journal at one moment; counts are by state, lists are newest first."""
+
+    at: datetime
+    studies_by_state: Mapping[str, int]
+    jobs_by_state: Mapping[str, int]
+    deliveries_by_state: Mapping[str, int]
+    queue_depth: int
+    oldest_waiting_s: float | None
+    instances: int
+    bytes: int
+    results: int
+    quarantined: int
+    refused: int
+    associations: int
+    open_associations: int
+    studies: tuple[StudyOverview, ...]
+    last_quarantined: tuple[SetAside, ...]
+    last_refused: tuple[SetAside, ...]
+    last_associations: tuple[AssociationOverview, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON values, times in ISO 8601."""
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+class OverviewJournal(DeliveriesJournal):
+    """Figures for `status` and for the metrics endpoint."""
+
+    def overview(self, limit: int = 20) -> Overview:
+        """Return figures over everything and the last ``limit`` studies and refusals."""
+        latest = tuple(self._study_overview(study) for study in self.studies(limit=limit))
+        with self._reading() as connection:
+            depth, oldest = self._queue(connection)
+            stored = connection.execute(
+                select(func.count(), func.coalesce(func.sum(instances.c.size_bytes), 0)).select_from(
+                    instances
+                )
+            ).one()
+            now = self._clock()
+            return Overview(
+                at=now,
+                studies_by_state=_by_state(connection, studies),
+                jobs_by_state=_by_state(connection, jobs),
+                deliveries_by_state=_by_state(connection, deliveries),
+                queue_depth=depth,
+                oldest_waiting_s=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
+                instances=int(stored[0]),
+                bytes=int(stored[1]),
+                results=_count(connection, results),
+                quarantined=_count(connection, quarantined),
+                refused=_count(connection, refused),
+                associations=_count(connection, associations),
+                open_associations=_count(connection, associations, associations.c.state == "open"),
+                studies=latest,
+                last_quarantined=self._last_quarantined(connection, limit),
+                last_refused=self._last_refused(connection, limit),
+                last_associations=self._last_associations(connection, limit),
+            )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return studies, jobs and deliveries by state."""
+        with self._reading() as connection:
+            return {
+                "studies": _by_state(connection, studies),
+                "jobs": _by_state(connection, jobs),
+                "deliveries": _by_state(connection, deliveries),
+            }
+
+    def queue(self) -> tuple[int, datetime | None]:
+        """Return how many jobs wait and since when the oldest does."""
+        with self._reading() as connection:
+            return self._queue(connection)
+
+    def _queue(self, connection: Connection) -> tuple[int, datetime | None]:
+        row = connection.execute(
+            select(func.count(), func.min(jobs.c.state_at)).where(jobs.c.state == "waiting")
+        ).one()
+        return int(row[0]), row[1]
+
+    def _study_overview(self, study: StudyRecord) -> StudyOverview:
+        last = self.jobs(study_id=study.id, limit=1, newest_first=True)
+        if not last:
+            return StudyOverview(study, None)
+        with self._reading() as connection:
+            sent = connection.execute(
+                select(deliveries.c.state, func.count())
+                .where(deliveries.c.job_id == last[0].id)
+                .group_by(deliveries.c.state)
+            ).all()
+        return StudyOverview(study, last[0], {row[0]: int(row[1]) for row in sent})
+
+    def _last_quarantined(self, connection: Connection, limit: int) -> tuple[SetAside, ...]:
+        rows = connection.execute(
+            select(quarantined, studies.c.pseudonym)
+            .outerjoin(studies, studies.c.study_instance_uid == quarantined.c.study_instance_uid)
+            .order_by(quarantined.c.id.desc())
+            .limit(limit)
+        )
+        return tuple(
+            SetAside(
+                at=row.received_at,
+                reason_code=row.reason_code,
+                reason=row.reason,
+                association_id=row.association_id,
+                pseudonym=row.pseudonym,
+                path=row.path,
+            )
+            for row in rows
+        )
+
+    def _last_refused(self, connection: Connection, limit: int) -> tuple[SetAside, ...]:
+        rows = connection.execute(select(refused).order_by(refused.c.id.desc()).limit(limit))
+        return tuple(
+            SetAside(
+                at=row.received_at,
+                reason_code=row.reason_code,
+                reason=row.reason,
+                association_id=row.association_id,
+                status=row.status,
+            )
+            for row in rows
+        )
+
+    def _last_associations(self, connection: Connection, limit: int) -> tuple[AssociationOverview, ...]:
+        columns = [associations.c[f.name] for f in dataclasses.fields(AssociationOverview)]
+        rows = connection.execute(select(*columns).order_by(associations.c.id.desc()).limit(limit))
+        return tuple(AssociationOverview(**row._mapping) for row in rows)
+
+
+def _by_state(connection: Connection, table: Any) -> dict[str, int]:
+    rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def _count(connection: Connection, table: Any, *conditions: Any) -> int:
+    query = select(func.count()).select_from(table).where(*conditions)
+    return int(connection.execute(query).scalar_one())
