@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, case, insert, select, update
 
+from dicom_io.receive.records import StoredInstance
 from flows.journal.errors import JournalError, StaleRun, UnknownRecord
 from flows.journal.receiving import INSTANCE_COLUMNS, stored_instance
 from flows.journal.records import AttemptRecord, EventRecord, JobDraft, JobRecord
 from flows.journal.states import ACTIVE_JOB_STATES, FINAL_JOB_STATES, JobState, check_job_step
 from flows.journal.studies import StudiesJournal
 from flows.journal.tables import attempts, events, instances, job_instances, jobs, series, studies
-
-if TYPE_CHECKING:
-    from dicom_io.receive.records import StoredInstance
 
 __all__ = ["JobsJournal", "idempotency_key"]
 

@@ -30,11 +30,9 @@ def open_journal(settings: Settings, *, upgrade: bool = False) -> Journal:
     upgrade : bool
         Create or upgrade the tables first; otherwise they must be there in the present form.
     """
-    from dicom_io.pseudonym import Pseudonymiser, load_key  # noqa: PLC0415
+    from flows.installation import Installation  # noqa: PLC0415
 
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    pseudonymiser = Pseudonymiser(load_key(settings.state_dir / "pseudonym.key"))
-    journal = Journal(settings.journal_url, pseudonym=pseudonymiser.study)
+    journal = Journal(settings.journal_url, pseudonym=Installation(settings.state_dir).pseudonymiser.study)
     if upgrade:
         journal.upgrade()
     else:

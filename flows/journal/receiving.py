@@ -5,23 +5,22 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from dicom_io.receive.records import (
+    AssociationRecord,
+    QuarantinedInstance,
+    RefusedInstance,
+    StoredInstance,
+)
+from flows.journal import tables
 from flows.journal.errors import ConflictingInstance, JournalError
 from flows.journal.states import StudyState
 from flows.journal.store import Store
-from flows.journal.tables import associations, instances, quarantined, refused, series, studies
-
-if TYPE_CHECKING:
-    from dicom_io.receive.records import (
-        AssociationRecord,
-        QuarantinedInstance,
-        RefusedInstance,
-        StoredInstance,
-    )
+from flows.journal.tables import associations, instances, series, studies
 
 __all__ = ["INSTANCE_COLUMNS", "ReceivingJournal", "stored_instance"]
 
@@ -49,8 +48,6 @@ _FIND_INSTANCE = (
 
 def stored_instance(row: Row[*tuple[Any, ...]]) -> StoredInstance:
     """Return the row of INSTANCE_COLUMNS as the listener's record."""
-    from dicom_io.receive.records import StoredInstance  # noqa: PLC0415
-
     values = dict(row._mapping)
     values["path"] = Path(values["path"])
     return StoredInstance(**values)
@@ -87,11 +84,11 @@ class ReceivingJournal(Store):
 
     def record_quarantined(self, instance: QuarantinedInstance) -> None:
         """Record an object that was kept and will not be processed."""
-        self._insert_record(quarantined, instance)
+        self._insert_record(tables.quarantined, instance)
 
-    def record_refused(self, refused_instance: RefusedInstance) -> None:
+    def record_refused(self, refused: RefusedInstance) -> None:
         """Record an object that was answered with a failure; nothing of it was kept."""
-        self._insert_record(refused, refused_instance)
+        self._insert_record(tables.refused, refused)
 
     def association_opened(self, record: AssociationRecord) -> None:
         """Record an association at its start."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
+from dicom_io.receive.records import StoredInstance
 from flows.journal.errors import UnknownRecord
 from flows.journal.receiving import INSTANCE_COLUMNS, stored_instance
 from flows.journal.records import EventRecord, ReceivingStudy, StudyRecord
 from flows.journal.states import StudyState, check_study_step
 from flows.journal.store import Store
 from flows.journal.tables import events, instances, series, studies
-
-if TYPE_CHECKING:
-    from dicom_io.receive.records import StoredInstance
 
 __all__ = ["StudiesJournal"]
 
