@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from flows.journal.deliveries import DeliveriesJournal
 from flows.journal.records import JobRecord, StudyRecord
 from flows.journal.tables import (
     associations,
     deliveries,
+    events,
     instances,
     jobs,
     quarantined,
@@ -24,6 +25,8 @@ from flows.journal.tables import (
 )
 
 __all__ = ["AssociationOverview", "Overview", "OverviewJournal", "SetAside", "StudyOverview"]
+
+_SETTLING = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,46 @@ class OverviewJournal(DeliveriesJournal):
                 "deliveries": _by_state(connection, deliveries),
             }
 
-    def queue(self) -> tuple[int, datetime | None]:
-        """Return how many jobs wait and since when the oldest does."""
+    def queue_age(self) -> tuple[int, float]:
+        """Return how many jobs wait and for how many seconds the oldest does."""
         with self._reading() as connection:
-            return self._queue(connection)
+            depth, oldest = self._queue(connection)
+        return depth, 0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds())
+
+    def stage_histogram(
+        self, after_event: int, bounds: Sequence[float]
+    ) -> tuple[int, dict[str, list[float]]]:
+        """Sum up the stage times noted after an event.
+
+        Returns
+        -------
+        tuple
+            The last event's number, and per stage the cumulative counts up to each bound, the count of
+            all and the sum of seconds.
+        """
+        with self._reading() as connection:
+            last = self._last_settled_event(connection)
+            rows = connection.execute(
+                select(
+                    events.c.name,
+                    *(func.sum(case((events.c.seconds <= bound, 1), else_=0)) for bound in bounds),
+                    func.count(),
+                    func.sum(events.c.seconds),
+                )
+                .where(events.c.kind == "stage", events.c.id > after_event, events.c.id <= last)
+                .group_by(events.c.name)
+            ).all()
+        return last, {row[0]: [float(figure) for figure in row[1:]] for row in rows}
+
+    def _last_settled_event(self, connection: Connection) -> int:
+        last = connection.execute(select(func.coalesce(func.max(events.c.id), 0))).scalar_one()
+        if self.dialect.name == "sqlite":
+            return int(last)
+        # Numbers are drawn before they are committed: a smaller one may still appear for a moment.
+        unsettled = connection.execute(
+            select(func.min(events.c.id)).where(events.c.at > self._clock() - _SETTLING)
+        ).scalar_one()
+        return int(last if unsettled is None else unsettled - 1)
 
     def _queue(self, connection: Connection) -> tuple[int, datetime | None]:
         row = connection.execute(
