@@ -1,0 +1,1 @@
+"""The resident worker: processes that are warm before a study needs them."""

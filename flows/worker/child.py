@@ -1,0 +1,122 @@
+"""One warm process: everything is loaded before a study comes, and nothing of it stays behind.
+
+The worker starts it with one end of a socket. It says that it is ready, executes the flow runs that it
+is told, one after another, and ends when the worker says so or is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import importlib
+import inspect
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import psutil
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import State
+from prefect.context import AsyncClientContext
+from prefect.exceptions import Abort, Pause
+from prefect.flow_engine import run_flow_async
+from prefect.flows import Flow, load_flow_from_entrypoint
+
+from flows.worker.protocol import Done, Ready, Run, receive, send
+
+__all__ = ["main"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@cache
+def _flow(entrypoint: str) -> Flow[Any, Any]:
+    return load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+
+
+def _resident_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def _give_memory_back() -> None:
+    """Return freed memory to the system, so that growth means that something was kept."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+async def _warm_up(modules: list[str]) -> None:
+    for name in modules:
+        warm_up = getattr(importlib.import_module(name), "warm_up", None)
+        if warm_up is not None:
+            result = warm_up()
+            if inspect.isawaitable(result):
+                await result
+
+
+async def _execute(client: PrefectClient, run: Run) -> Done:
+    """Execute one flow run; what goes wrong outside the flow itself is told in ``error``."""
+    state_name, error = "Unknown", None
+    try:
+        flow_run = await client.read_flow_run(UUID(run.flow_run_id))
+        state: State[Any] = await run_flow_async(  # type: ignore[assignment]
+            _flow(run.entrypoint),
+            flow_run=flow_run,
+            parameters=flow_run.parameters,
+            return_type="state",
+        )
+        state_name = state.name or state.type.value.title()
+    except (Abort, Pause) as signal_from_server:
+        state_name = type(signal_from_server).__name__
+    except Exception as problem:
+        _LOG.exception("flow run %s did not come to an end", run.flow_run_id)
+        error = type(problem).__name__
+    _give_memory_back()
+    return Done(flow_run_id=run.flow_run_id, state=state_name, memory_bytes=_resident_bytes(), error=error)
+
+
+async def _serve(descriptor: int, modules: list[str]) -> None:
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+    await _warm_up(modules)
+    async with AsyncClientContext.get_or_create() as context:
+        _give_memory_back()
+        gc.freeze()
+        seconds = time.time() - psutil.Process().create_time()
+        await send(writer, Ready(memory_bytes=_resident_bytes(), seconds=seconds))
+        message = await receive(reader)
+        while isinstance(message, Run):
+            running = asyncio.create_task(_execute(context.client, message))
+            following = asyncio.create_task(receive(reader))
+            await asyncio.wait({running, following}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                # The worker is gone or wants an end: whoever reconciles takes the run from here.
+                os._exit(1)
+            await send(writer, await running)
+            message = await following
+
+
+def main() -> None:
+    """Run until the worker is gone."""
+    parser = argparse.ArgumentParser(description="A warm process of the resident worker.")
+    parser.add_argument("--descriptor", type=int, required=True)
+    parser.add_argument("--module", action="append", default=[], dest="modules")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Ctrl-C in a terminal reaches every process of the group; only the worker decides about an end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asyncio.run(_serve(arguments.descriptor, arguments.modules))
+    # Prefect's background threads may wait for a server that is gone; nothing is left to be done.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
