@@ -1,0 +1,334 @@
+"""The association as the listener needs it: policy, spooled data sets, one answer per request, one end.
+
+With ``reactor`` the only place that leans on pynetdicom's internals.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.dimse_messages import DIMSEMessage
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAssociationServer
+
+from dicom_io.receive.contexts import TRANSFER_SYNTAXES, VERIFICATION, is_storage_class
+from dicom_io.receive.head import peek_study_uid
+from dicom_io.receive.part10 import encode_file_meta
+from dicom_io.receive.policy import Rejection
+from dicom_io.receive.reactor import WaitingAssociation, WaitingDIMSE, WaitingSocket
+from dicom_io.receive.reception import Answer, Arrival
+from dicom_io.receive.records import AssociationRecord
+from dicom_io.receive.spool import Spool
+
+__all__ = ["AssociationServer", "Host", "StorageAssociation"]
+
+_LOGGER = logging.getLogger(__name__)
+_MAXIMUM_PDU_BYTES = 1 << 20
+_SILENT_CONNECTIONS = 16
+
+
+class Host(Protocol):
+    """What an association asks of the listener."""
+
+    network_timeout_s: float
+    maximum_object_bytes: int
+
+    def new_file(self) -> Path:
+        """Return the path of a temporary file in the inbox."""
+        ...
+
+    def requested(self, association: StorageAssociation) -> Rejection | None:
+        """Decide over a request and note it."""
+        ...
+
+    def accepted(self, association: StorageAssociation) -> None:
+        """Hear that the association is established."""
+        ...
+
+    def receive(self, arrival: Arrival) -> Answer:
+        """Keep an object."""
+        ...
+
+    def ended(self, association: StorageAssociation) -> None:
+        """Hear that the association is over."""
+        ...
+
+
+@dataclass(slots=True)
+class _End:
+    """How the association ended, as far as is known."""
+
+    rejection: Rejection | None = None
+    peer_aborted: bool = False
+    cause: str = ""
+
+
+class _StorageDIMSE(WaitingDIMSE):
+    """Gives every message a spool instead of a buffer."""
+
+    def receive_primitive(self, primitive: Any) -> None:
+        if self.message is None:
+            self.message = DIMSEMessage()
+            self.message.data_set = cast(StorageAssociation, self.assoc).new_spool(self.message)
+        super().receive_primitive(primitive)
+
+    def discard(self) -> None:
+        """Remove what was received of an unfinished message, and finished ones that nobody will read."""
+        message = self.message
+        if message is not None and isinstance(message.data_set, Spool):
+            message.data_set.discard()
+        while not self.msg_queue.empty():
+            _, request = self.msg_queue.get()
+            if isinstance(request, C_STORE) and isinstance(request.DataSet, Spool):
+                request.DataSet.discard()
+
+
+class StorageAssociation(WaitingAssociation):
+    """One association with a sender.
+
+    Attributes
+    ----------
+    association_id : str
+        Random; the only thing that logs call it by.
+    record : AssociationRecord
+        Facts and counts so far.
+    studies : set of str
+        Study Instance UIDs seen so far.
+    """
+
+    def __init__(self, ae: AE, host: Host) -> None:
+        self._host = host
+        self.association_id = uuid.uuid4().hex[:16]
+        self.studies: set[str] = set()
+        self.end = _End()
+        self.record: AssociationRecord | None = None
+        super().__init__(ae, MODE_ACCEPTOR)
+        self.bind(evt.EVT_REQUESTED, self._on_requested)
+        self.bind(evt.EVT_ESTABLISHED, self._on_established)
+        self.bind(evt.EVT_ACSE_RECV, self._on_acse)
+        self.bind(evt.EVT_C_STORE, self._on_store)
+        self.bind(evt.EVT_C_ECHO, self._on_echo)
+
+    def _make_dimse(self) -> WaitingDIMSE:
+        return _StorageDIMSE(self)
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    def run_reactor(self) -> None:
+        """Run until the end, and say how it ended."""
+        try:
+            super().run_reactor()
+        finally:
+            assert isinstance(self.dimse, _StorageDIMSE)  # noqa: S101
+            self.dimse.discard()
+            self._host.ended(self)
+
+    def _on_requested(self, event: evt.Event) -> None:
+        request = cast(A_ASSOCIATE, self.requestor.primitive)
+        self.record = AssociationRecord(
+            association_id=self.association_id,
+            calling_ae_title=str(request.calling_ae_title).strip(),
+            called_ae_title=str(request.called_ae_title).strip(),
+            peer_address=self.requestor.address,
+            started_at=datetime.now(UTC),
+        )
+        self.end.rejection = rejection = self._host.requested(self)
+        if rejection is not None:
+            self.requestor.ae_title = request.calling_ae_title
+            self.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
+            self.is_rejected = True
+            self.kill()
+            return
+        self.acceptor.supported_contexts = _supported(request.presentation_context_definition_list)
+
+    def _on_established(self, event: evt.Event) -> None:
+        self.count(presentation_contexts=len(self.accepted_contexts))
+        self._host.accepted(self)
+
+    def _on_acse(self, event: evt.Event) -> None:
+        primitive = getattr(event, "primitive", None)
+        if isinstance(primitive, A_ABORT):
+            self.end.peer_aborted = True
+
+    def stop(self, cause: str) -> None:
+        """Abort from outside, for example at shutdown."""
+        self.end.cause = cause
+        self.abort()
+
+    @property
+    def end_reason(self) -> str:
+        """How the association ended, in words."""
+        cause = self.end.cause
+        if not cause and self._sent_abort:
+            cause = f"the peer was silent for {self._host.network_timeout_s:g} s"
+        ends = (
+            (self.end.rejection is not None, f"rejected: {getattr(self.end.rejection, 'reason', '')}"),
+            (self.is_released, "released"),
+            (self.end.peer_aborted, "aborted by peer"),
+            (bool(cause), f"aborted: {cause}"),
+        )
+        return next((words for applies, words in ends if applies), "connection lost")
+
+    def count(self, **changes: int) -> None:
+        """Add to the counts of the record."""
+        if self.record is not None:
+            sums = {name: getattr(self.record, name) + value for name, value in changes.items()}
+            self.record = replace(self.record, **sums)
+
+    # -- requests -------------------------------------------------------------------------------------
+
+    def new_spool(self, message: DIMSEMessage) -> Spool:
+        """Return an empty spool for the data set of a message."""
+
+        def prefix() -> bytes:
+            command = message.command_set
+            return encode_file_meta(
+                str(command.get("AffectedSOPClassUID", ""))[:64],
+                str(command.get("AffectedSOPInstanceUID", ""))[:64],
+                self._syntax(message.context_id),
+                self.record.calling_ae_title if self.record else "",
+            )
+
+        def peek(start: bytes) -> None:
+            study = peek_study_uid(start, self._syntax(message.context_id))
+            if study is not None:
+                self.studies.add(study)
+
+        return Spool(self._host.maximum_object_bytes, self._host.new_file, prefix, peek)
+
+    def _syntax(self, context_id: int | None) -> str:
+        context = self._accepted_cx.get(context_id or 0)
+        return str(context.transfer_syntax[0]) if context is not None else ""
+
+    def _serve_request(self, msg: Any, context_id: int) -> None:
+        context = self._accepted_cx.get(context_id)
+        if context is None or not msg.is_valid_request:
+            self.stop("a request without a valid context or with missing fields")
+        elif isinstance(msg, C_STORE) and context.abstract_syntax != VERIFICATION:
+            self._is_paused = True
+            StorageServiceClass(self).SCP(msg, context)
+            self._is_paused = False
+        elif isinstance(msg, C_ECHO) and context.abstract_syntax == VERIFICATION:
+            super()._serve_request(msg, context_id)
+        else:
+            self.stop("a request that this node does not serve")
+
+    def _on_echo(self, event: evt.Event) -> int:
+        return 0x0000
+
+    def _on_store(self, event: evt.Event) -> Dataset | int:
+        request = cast(C_STORE, event.request)
+        spool = request.DataSet
+        if not isinstance(spool, Spool):
+            spool = self.new_spool(DIMSEMessage())
+        answer = self._host.receive(
+            Arrival(
+                association_id=self.association_id,
+                calling_ae_title=self.record.calling_ae_title if self.record else "",
+                class_uid=str(request.AffectedSOPClassUID),
+                instance_uid=str(request.AffectedSOPInstanceUID),
+                negotiated_class_uid=str(event.context.abstract_syntax),
+                transfer_syntax_uid=str(event.context.transfer_syntax),
+                spool=spool,
+                on_study=self.studies.add,
+            )
+        )
+        self.count(instances=int(answer.success), bytes=spool.size)
+        if answer.success:
+            return answer.status
+        status = Dataset()
+        status.Status = answer.status
+        status.ErrorComment = answer.comment
+        return status
+
+
+def _supported(proposed: list[PresentationContext]) -> list[PresentationContext]:
+    """Return what this node supports of the proposed contexts."""
+    syntaxes = list(TRANSFER_SYNTAXES)
+    classes = {str(context.abstract_syntax) for context in proposed}
+    supported = [build_context(VERIFICATION)]
+    supported += [build_context(uid, syntaxes) for uid in sorted(classes) if is_storage_class(uid)]
+    return supported
+
+
+class _Handler(RequestHandler):
+    """Makes our association of a connection."""
+
+    server: AssociationServer
+
+    def _create_association(self) -> StorageAssociation:
+        server = self.server
+        association = StorageAssociation(server.ae, server.host)
+        association._server = server
+        association.name = f"AcceptorThread@{association.association_id}"
+        association.set_socket(
+            WaitingSocket(association, self.request, server.host.network_timeout_s, _MAXIMUM_PDU_BYTES)
+        )
+        association.acceptor.maximum_length = server.ae.maximum_pdu_size
+        association.acceptor.ae_title = server.ae_title
+        association.acceptor.address_info = self.local
+        association.acceptor.implementation_class_uid = server.ae.implementation_class_uid
+        association.acceptor.implementation_version_name = server.ae.implementation_version_name
+        association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
+        return association
+
+
+class AssociationServer(ThreadedAssociationServer):
+    """Accepts connections, and closes those beyond any that could become associations.
+
+    Parameters
+    ----------
+    ae : AE
+        Timeouts and names.
+    address : tuple
+        Host and port to bind.
+    host : Host
+        The listener.
+    maximum_associations : int
+        Associations at one time; some silent connections more are held.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, ae: AE, address: tuple[str, int], host: Host, maximum_associations: int) -> None:
+        self.host = host
+        self._slots = threading.BoundedSemaphore(2 * maximum_associations + _SILENT_CONNECTIONS)
+        super().__init__(ae, address, ae.ae_title, [build_context(VERIFICATION)], request_handler=_Handler)
+
+    def _bind_defaults(self) -> None:
+        """Leave the handlers to the association."""
+
+    @property
+    def associations(self) -> list[StorageAssociation]:
+        """The associations whose threads run."""
+        return [item for item in self.active_associations if isinstance(item, StorageAssociation)]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its thread, or close it when there are too many."""
+        if not self._slots.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def stop_accepting(self) -> None:
+        """Close the port; associations go on."""
+        self.ae._servers.append(self)
+        self.shutdown()
+
+    def release_slot(self) -> None:
+        """Note that a connection is over."""
+        self._slots.release()

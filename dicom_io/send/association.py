@@ -1,0 +1,99 @@
+"""Opens an association as requestor, and says in words why there is none."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+
+from dicom_io.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_io.send.nodes import AssociationRefused, NodeAddress, NodeUnreachable
+
+__all__ = ["associated"]
+
+_REJECTIONS = {
+    (1, 3): "it does not know our AE title {calling!r}: register it there, with this machine's address",
+    (1, 7): "it does not go by the AE title {called!r}: correct the node's ae_title",
+    (1, 2): "it does not support the DICOM application context",
+    (2, 2): "it does not support our protocol version",
+    (3, 1): "it is congested: try again later",
+    (3, 2): "it has reached its limit of associations: try again later",
+}
+
+
+@contextmanager
+def associated(
+    node: NodeAddress, calling_ae_title: str, contexts: Sequence[PresentationContext]
+) -> Iterator[Association]:
+    """Give an association with ``node``, and release it afterwards.
+
+    The association is also given when the node accepted none of the contexts; it is then not established.
+
+    Raises
+    ------
+    NodeUnreachable
+        No connection, or it was closed before the negotiation ended.
+    AssociationRefused
+        The node rejected the association.
+    """
+    connected: list[bool] = []
+    entity = AE(calling_ae_title)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
+    entity.network_timeout = max(60.0, 2 * node.timeout_s)
+    try:
+        association = entity.associate(
+            node.host,
+            node.port,
+            contexts=list(contexts),
+            ae_title=node.ae_title,
+            evt_handlers=[(evt.EVT_CONN_OPEN, lambda _event: connected.append(True))],
+        )
+    except OSError as error:
+        raise NodeUnreachable(f"{node}: {_words(error)}") from error
+    try:
+        if not association.is_established:
+            _explain(association, node, calling_ae_title, bool(connected))
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+        elif association.is_alive():
+            association.abort()
+
+
+def _explain(association: Association, node: NodeAddress, calling: str, connected: bool) -> None:
+    answer = association.acceptor.primitive
+    if association.is_rejected and answer is not None:
+        key = (answer.result_source or 0, answer.diagnostic or 0)
+        reason = _REJECTIONS.get(key, "it gave no reason").format(calling=calling, called=node.ae_title)
+        raise AssociationRefused(f"{node} refused the association: {reason}", transient=answer.result == 2)
+    if not connected:
+        raise NodeUnreachable(f"{node}: {_diagnose(node)}")
+    if not association.rejected_contexts:
+        raise NodeUnreachable(
+            f"{node} closed the connection during negotiation: is it a DICOM node, without TLS, at this port?"
+        )
+
+
+def _diagnose(node: NodeAddress) -> str:
+    try:
+        with socket.create_connection((node.host, node.port), timeout=node.timeout_s):
+            return "no connection at the first try, though there is one now: send again"
+    except OSError as error:
+        return _words(error)
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there: start the node or correct its port"
+    if isinstance(error, TimeoutError):
+        return "no answer in time: check the address and the firewall"
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known: correct the node's host"
+    return f"no connection ({error.strerror or type(error).__name__}): check address and network"
