@@ -1,0 +1,172 @@
+"""``secondread config``: is the configuration right, what is in force, and what is there to set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from ipaddress import ip_address
+from typing import Annotated, Any
+
+import typer
+from models.package import PackageError
+from models.registry import Registry, UnknownPackage
+from sqlalchemy.engine import make_url
+
+from dicom_io.send import NodeAddress, SendError, echo
+from flows.cli.config_pages import effective_values, reference_page
+from flows.cli.console import output, print_json, table
+from flows.cli.context import settings
+from flows.settings import DimseNode, Settings
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Check, show and document the settings.")
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _runtime_problems() -> Iterator[tuple[str, str]]:
+    cpu, gpu = _installed("onnxruntime"), _installed("onnxruntime-gpu")
+    if cpu and gpu:
+        yield (
+            "error",
+            "onnxruntime and onnxruntime-gpu are both installed and write the same files: "
+            "uninstall both, then install secondread[cpu] or secondread[gpu], not both",
+        )
+    if not cpu and not gpu:
+        yield "error", "no ONNX Runtime: pip install 'secondread[cpu]' or 'secondread[gpu]'"
+
+
+def _is_open(host: str) -> bool:
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+def _binding_problems(configured: Settings) -> Iterator[tuple[str, str]]:
+    listener = configured.listener
+    binds = {"listener": listener.host, "metrics": configured.metrics.host}
+    if configured.prefect.embedded:
+        binds["prefect"] = configured.prefect.host
+    for section, host in binds.items():
+        if _is_open(host):
+            guarded = "only the peers below may send" if section == "listener" else "it asks for no password"
+            yield "warning", f"{section}.host {host} is reachable from other machines; {guarded}"
+    for peer in listener.peers:
+        if peer.ae_title == "*" and peer.address not in {"127.0.0.1", "::1"}:
+            yield "warning", f"listener.peers: {peer.address} may send under any AE title"
+    if _is_open(listener.host) and all(peer.address in {"127.0.0.1", "::1"} for peer in listener.peers):
+        yield "warning", "the listener is open to the network, but its peers are on this machine only"
+
+
+def _package_problems(configured: Settings) -> Iterator[tuple[str, str]]:
+    registry = Registry(configured.runtime.package_dirs)
+    for route in configured.routes:
+        try:
+            registry.get(route.package)
+        except (PackageError, UnknownPackage) as error:
+            yield "error", f"route {route.name!r}: {error}"
+        if not route.destinations:
+            yield (
+                "warning",
+                f"route {route.name!r} has no destination: its results stay in {configured.results}",
+            )
+
+
+def _node_problems(configured: Settings) -> Iterator[tuple[str, str]]:
+    for name, node in configured.nodes.items():
+        if not isinstance(node, DimseNode):
+            continue
+        address = NodeAddress(node.ae_title, node.host, node.port, min(node.timeout_s, 5.0))
+        try:
+            echo(address, calling_ae_title=configured.listener.ae_title)
+        except SendError as error:
+            yield "warning", f"node {name!r} does not answer: {error}"
+
+
+def _journal_problems(configured: Settings) -> Iterator[tuple[str, str]]:
+    journal = make_url(configured.journal_url)
+    if journal.get_backend_name() not in {"sqlite", "postgresql"}:
+        yield (
+            "error",
+            f"journal.url: the journal lives in SQLite or PostgreSQL, not {journal.get_backend_name()}",
+        )
+    nearest = next(
+        folder for folder in (configured.state_dir, *configured.state_dir.parents) if folder.exists()
+    )
+    if not nearest.is_dir():
+        yield "error", f"state_dir: {nearest} is no folder"
+
+
+@app.command()
+def check(
+    nodes: Annotated[bool, typer.Option("--nodes", help="Send every DICOM node a C-ECHO as well.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Check the settings and the installation; status 1 where something cannot work."""
+    configured = settings()
+    problems = [
+        *_runtime_problems(),
+        *_journal_problems(configured),
+        *_binding_problems(configured),
+        *_package_problems(configured),
+        *(_node_problems(configured) if nodes else ()),
+    ]
+    wrong = [text for kind, text in problems if kind == "error"]
+    if as_json:
+        print_json(
+            {
+                "file": configured.path,
+                "valid": not wrong,
+                "errors": wrong,
+                "warnings": [text for kind, text in problems if kind == "warning"],
+                "settings": [vars(value) for value in effective_values(configured)],
+            }
+        )
+    else:
+        output.print(f"settings from {configured.path or 'the defaults, there is no file'}", markup=False)
+        _print_values(configured, only_set=True)
+        for kind, text in problems:
+            output.print(f"{kind}: {text}", markup=False)
+        if not wrong:
+            output.print("The settings are right." if not problems else "The settings will work.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _print_values(configured: Settings, *, only_set: bool) -> None:
+    rows = table("setting", "value", "from")
+    shown = [v for v in effective_values(configured) if not only_set or v.source != "default"]
+    for value in shown:
+        rows.add_row(value.name, value.shown, value.source)
+    if shown:
+        output.print(rows)
+
+
+@app.command()
+def show(as_json: _Json = False) -> None:
+    """Show every setting in force and where it comes from: environment, file or default."""
+    configured = settings()
+    if as_json:
+        values: dict[str, Any] = {
+            value.name: {"value": value.value, "source": value.source}
+            for value in effective_values(configured)
+        }
+        print_json(values)
+    else:
+        _print_values(configured, only_set=False)
+
+
+@app.command()
+def reference() -> None:
+    """Print the reference of all settings as Markdown (docs/settings.md)."""
+    print(reference_page(), end="")

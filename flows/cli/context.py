@@ -1,0 +1,83 @@
+"""What most commands need: the settings, a node, the journal."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from flows.cli.errors import CommandError
+from flows.journal import Journal, JournalError, open_journal
+from flows.settings import DimseNode, Node, Settings, load_settings
+
+__all__ = ["journal", "node", "settings", "settings_errors"]
+
+
+def settings_errors(error: ValidationError) -> list[str]:
+    """Return one line per wrong setting: its dotted name, what is wrong, and the value that was given."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        name = ".".join(str(part) for part in item["loc"]) or "settings"
+        message = item["msg"].removeprefix("Value error, ")
+        given = item.get("input")
+        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        lines.append(f"{name}: {message}{shown}")
+    return lines
+
+
+def settings() -> Settings:
+    """Return the settings; CommandError with status 2 names what is wrong in them."""
+    try:
+        return load_settings()
+    except FileNotFoundError as error:
+        raise CommandError(str(error), 2) from error
+    except tomllib.TOMLDecodeError as error:
+        raise CommandError(f"the settings file is no TOML: {error}", 2) from error
+    except ValidationError as error:
+        raise CommandError("wrong settings: " + "; ".join(settings_errors(error)), 2) from error
+
+
+def _parsed(text: str) -> DimseNode:
+    title, _, address = text.partition("@")
+    host, _, port = address.rpartition(":")
+    if not (title and host and port.isdigit()):
+        raise CommandError(f"{text!r} is neither a node of the settings nor AE@HOST:PORT", 2)
+    try:
+        return DimseNode(ae_title=title, host=host.strip("[]"), port=int(port))
+    except ValidationError as error:
+        raise CommandError(f"{text}: " + "; ".join(settings_errors(error)), 2) from error
+
+
+def node(name: str) -> Node:
+    """Return a node by its name in the settings, or as ``AE@HOST:PORT``."""
+    if "@" in name:
+        return _parsed(name)
+    known = settings().nodes
+    if name not in known:
+        raise CommandError(
+            f"no node {name!r} in the settings (there are: {', '.join(sorted(known)) or 'none'}); "
+            "AE@HOST:PORT works as well",
+            2,
+        )
+    return known[name]
+
+
+@contextmanager
+def journal(configured: Settings) -> Iterator[Journal]:
+    """Open the journal that the service writes; CommandError where it is missing or out of reach."""
+    url = make_url(configured.journal_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise CommandError(f"no journal at {url.database}: `secondread serve` makes it when it first starts")
+    try:
+        with open_journal(configured) as opened:
+            yield opened
+    except JournalError as error:
+        raise CommandError(str(error)) from error
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise CommandError(f"the journal at {url.render_as_string(hide_password=True)}: {cause}") from error

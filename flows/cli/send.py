@@ -1,0 +1,66 @@
+"""``secondread send``: the DICOM files of a folder to a node."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dicom_io.send import SendError, SendResult, copy_files, send_files
+from flows.cli.console import output, print_json, progress
+from flows.cli.context import node, settings
+from flows.cli.errors import CommandError
+from flows.cli.nodes import dimse_address
+from flows.offline import find_files, is_dicom
+from flows.settings import FolderNode
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+def _send(paths: list[Path], to: str) -> list[SendResult]:
+    found = node(to)
+    if isinstance(found, FolderNode):
+        return copy_files(paths, found.path)
+    with progress(f"to {to}", len(paths)) as bar:
+        return send_files(
+            paths,
+            dimse_address(to),
+            calling_ae_title=settings().listener.ae_title,
+            on_progress=lambda *_: bar.advance(bar.task_ids[0]),
+        )
+
+
+@app.command()
+def command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", exists=True, help="A folder with any depth, or one file.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="NODE", help="A node of the settings, or AE@HOST:PORT.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Send every DICOM file of a folder by C-STORE, or copy it where the node is a folder."""
+    files = find_files(folder)
+    paths = [path for path in files if is_dicom(path)]
+    if not paths:
+        raise CommandError(f"no DICOM file in {folder}" + (f" ({len(files)} other files)" if files else ""))
+    try:
+        results = _send(paths, to)
+    except (SendError, OSError) as error:
+        raise CommandError(f"{to}: {error}") from error
+    failed = [result for result in results if not result.delivered]
+    if as_json:
+        print_json({"node": to, "sent": len(results) - len(failed), "failed": len(failed), "files": results})
+    else:
+        skipped = len(files) - len(paths)
+        output.print(
+            f"{len(results) - len(failed)} of {len(paths)} instances sent to {to}"
+            + (f"; {skipped} files are no DICOM" if skipped else "")
+        )
+        for reason, number in Counter(str(result.error) for result in failed).most_common():
+            output.print(f"  {number} × {reason}", markup=False)
+    if failed:
+        raise CommandError(f"{len(failed)} of {len(paths)} instances were not accepted by {to}")

@@ -1,0 +1,293 @@
+"""Reads studies with the models loaded once: the steps of ``process-study``, in this process."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dicom_io.reading import InputError, read_header
+from models.detector import Detector
+from models.package import Package
+
+from dicom_io.results import EncodedObject, ResultIdentity
+from flows import pipeline
+from flows.installation import Installation
+from flows.offline.files import StudyFiles
+from flows.offline.report import (
+    CandidateReport,
+    FilmReport,
+    FindingReport,
+    NotReadReport,
+    ObjectReport,
+    PackageReport,
+    StudyReport,
+    candidate_values,
+)
+from models.results import Assessment, FilmReading
+
+__all__ = ["OfflineReader"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Stages:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 4)
+
+    def with_total(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(sum(self.seconds.values()), 4)}
+
+
+class OfflineReader:
+    """A package, its open networks, and where the results go.
+
+    Parameters
+    ----------
+    package : Package
+        A verified package.
+    detector : Detector
+        The package's networks, opened.
+    installation : Installation
+        Gives pseudonyms, the device serial number and the content times, so that a repeat writes the same
+        objects.
+    input_folder, output_folder : pathlib.Path
+        Files are named relative to the first; results go to a folder per study, named by its pseudonym, in
+        the second.
+    key_images : int
+        Key images at most.
+    all_candidates : bool
+        Report every candidate, also those below the operating point.
+    """
+
+    def __init__(
+        self,
+        package: Package,
+        detector: Detector,
+        installation: Installation,
+        *,
+        input_folder: Path,
+        output_folder: Path,
+        key_images: int = 3,
+        all_candidates: bool = False,
+    ) -> None:
+        self._package = package
+        self._detector = detector
+        self._installation = installation
+        self._input = input_folder if input_folder.is_dir() else input_folder.parent
+        self._output = output_folder
+        self._key_images = key_images
+        self._all_candidates = all_candidates
+        self._pseudonymiser = installation.pseudonymiser
+
+    @property
+    def package_report(self) -> PackageReport:
+        """The package as the JSON names it."""
+        return PackageReport(
+            name=self._package.name,
+            version=self._package.version,
+            content_hash=self._package.content_hash,
+            device_uid=self._package.device_uid,
+            members=len(self._package.member_paths),
+        )
+
+    def read(self, study: StudyFiles) -> StudyReport:
+        """Read one study and write its results; whatever goes wrong is the study's outcome, not ours."""
+        stages = _Stages()
+        about = {
+            "study_instance_uid": study.study_instance_uid,
+            "pseudonym": self._pseudonymiser.study(study.study_instance_uid),
+        }
+        try:
+            return self._read(study, stages, about)
+        except pipeline.Refused as error:
+            return StudyReport(
+                **about,
+                outcome="refused",
+                reasons=(str(error),),
+                not_read=self._all_not_read(study),
+                timings_s=stages.with_total(),
+            )
+        except Exception as error:
+            _log.exception("study %s failed", about["pseudonym"])
+            return StudyReport(
+                **about,
+                outcome="failed",
+                reasons=(f"{type(error).__name__}: {error}",),
+                timings_s=stages.with_total(),
+            )
+
+    def _read(self, study: StudyFiles, stages: _Stages, about: Mapping[str, str]) -> StudyReport:
+        contract = self._package.manifest.input
+        folder = self._output / about["pseudonym"]
+        with tempfile.TemporaryDirectory(prefix="secondread-") as scratch:
+            with stages("gather"):
+                gathered = pipeline.gather(study.paths.values(), contract)
+            with stages("prepare"):
+                prepared = pipeline.prepare(gathered, contract, Path(scratch))
+            with stages("gate"):
+                prepared = pipeline.gate(prepared, contract)
+            with stages("infer"):
+                readings = pipeline.infer(prepared.films, self._detector, Path(scratch) / "readings.json")
+            with stages("assess"):
+                assessment = pipeline.assess(readings)
+            with stages("encode"):
+                objects = self._encode(gathered, prepared, readings, assessment, folder)
+            films, findings, candidates = self._describe(study, prepared, readings)
+        return StudyReport(
+            **about,
+            outcome="completed",
+            reasons=tuple(dict.fromkeys(item.reason for item in prepared.not_read)),
+            partial=any(item.sop_instance_uid in _sop_uids(gathered) for item in prepared.not_read),
+            decision=assessment.decision,
+            confidence=assessment.confidence,
+            confidence_components=dict(assessment.components),
+            decision_reasons=assessment.reasons,
+            films=films,
+            not_read=tuple(self._not_read(study, item) for item in prepared.not_read),
+            findings=findings,
+            candidates=candidates,
+            objects=tuple(self._object(one) for one in objects),
+            timings_s=stages.with_total(),
+        )
+
+    def _encode(
+        self,
+        gathered: pipeline.Gathered,
+        prepared: pipeline.Prepared,
+        readings: tuple[FilmReading, ...],
+        assessment: Assessment,
+        folder: Path,
+    ) -> tuple[EncodedObject, ...]:
+        identity = ResultIdentity(
+            fingerprint=gathered.fingerprint,
+            package_hash=self._package.content_hash,
+            configuration_hash=pipeline.configuration_hash(self._installation.serial, self._key_images),
+            revision=1,
+        )
+        for stale in folder.glob("*.dcm"):
+            stale.unlink()
+        return pipeline.encode(
+            prepared,
+            readings,
+            assessment,
+            package=self._package,
+            identity=identity,
+            content_time=self._installation.content_time(identity.uid("structured-report")),
+            serial=self._installation.serial,
+            key_images=self._key_images,
+            folder=folder,
+        )
+
+    def _describe(
+        self, study: StudyFiles, prepared: pipeline.Prepared, readings: tuple[FilmReading, ...]
+    ) -> tuple[tuple[FilmReport, ...], tuple[FindingReport, ...], tuple[CandidateReport, ...] | None]:
+        by_uid = {film.source.sop_instance_uid: film for film in prepared.films}
+        points = {reading.sop_instance_uid: reading.operating_point for reading in readings}
+        films = []
+        for reading in readings:
+            film = by_uid[reading.sop_instance_uid]
+            header = read_header(film.source.path)
+            films.append(
+                FilmReport(
+                    sop_instance_uid=reading.sop_instance_uid,
+                    series_instance_uid=str(header.SeriesInstanceUID),
+                    file=self._named(film.source.path),
+                    view=film.view,
+                    rows=int(header.Rows),
+                    columns=int(header.Columns),
+                    pixel_spacing_mm=film.pixel_spacing_mm,
+                    case_score=reading.case_score,
+                    operating_point=reading.operating_point,
+                    members=reading.members,
+                )
+            )
+        findings = tuple(
+            FindingReport(
+                **candidate_values(
+                    one.sop_instance_uid,
+                    one.candidate,
+                    by_uid[one.sop_instance_uid].pixel_spacing_mm,
+                    points[one.sop_instance_uid],
+                ).model_dump(),
+                number=one.number,
+                size_mm=one.size_mm,
+                size_is_calibrated=one.size_is_calibrated,
+            )
+            for one in pipeline.findings_of(prepared.films, readings)
+        )
+        if not self._all_candidates:
+            return tuple(films), findings, None
+        every = [
+            candidate_values(
+                reading.sop_instance_uid,
+                candidate,
+                by_uid[reading.sop_instance_uid].pixel_spacing_mm,
+                reading.operating_point,
+            )
+            for reading in readings
+            for candidate in reading.candidates
+        ]
+        every.sort(key=lambda one: -one.score)
+        return tuple(films), findings, tuple(every)
+
+    def _all_not_read(self, study: StudyFiles) -> tuple[NotReadReport, ...]:
+        """Return every object of a refused study with its own reason."""
+        items = []
+        contract = self._package.manifest.input
+        for uid, path in study.paths.items():
+            try:
+                with tempfile.TemporaryDirectory(prefix="secondread-") as scratch:
+                    gathered = pipeline.gather([path], contract)
+                    pipeline.gate(pipeline.prepare(gathered, contract, Path(scratch)), contract)
+            except (pipeline.Refused, InputError) as error:
+                items.append(
+                    NotReadReport(
+                        sop_instance_uid=uid,
+                        file=self._named(path),
+                        code=getattr(error, "code", "refused"),
+                        reason=str(error),
+                    )
+                )
+        return tuple(items)
+
+    def _not_read(self, study: StudyFiles, item: pipeline.NotRead) -> NotReadReport:
+        path = study.paths.get(item.sop_instance_uid)
+        return NotReadReport(
+            sop_instance_uid=item.sop_instance_uid,
+            file="" if path is None else self._named(path),
+            code=item.code,
+            reason=item.reason,
+        )
+
+    def _object(self, one: EncodedObject) -> ObjectReport:
+        return ObjectReport(
+            kind=one.kind,
+            sop_class_uid=one.sop_class_uid,
+            sop_instance_uid=one.sop_instance_uid,
+            series_instance_uid=one.series_instance_uid,
+            file=str(one.path.relative_to(self._output)),
+            sha256=one.sha256,
+            size_bytes=one.size_bytes,
+        )
+
+    def _named(self, path: Path) -> str:
+        return str(path.relative_to(self._input))
+
+
+def _sop_uids(gathered: pipeline.Gathered) -> set[str]:
+    return {source.sop_instance_uid for source in gathered.selected}

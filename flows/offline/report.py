@@ -1,0 +1,204 @@
+"""What ``secondread run --json`` writes; the models are the schema (docs/run.schema.json)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.results import Box, Candidate, Decision
+
+__all__ = [
+    "BoxMillimetres",
+    "BoxPixels",
+    "CandidateReport",
+    "FileReport",
+    "FilmReport",
+    "FindingReport",
+    "NotReadReport",
+    "ObjectReport",
+    "PackageReport",
+    "RunReport",
+    "StudyReport",
+    "candidate_values",
+]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Outcome = Literal["completed", "refused", "failed"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BoxPixels(_Model):
+    """Edges in source pixels: (0, 0) is the upper left corner of the first pixel, as SCOORD counts."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+class BoxMillimetres(_Model):
+    """The same edges in millimetres from the upper left corner of the image."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+class CandidateReport(_Model):
+    """A place that the ensemble points at, above or below the operating point."""
+
+    sop_instance_uid: str
+    score: Probability = Field(description="Fused probability over all members.")
+    is_finding: bool = Field(description="The score reaches the operating point.")
+    box_px: BoxPixels
+    box_mm: BoxMillimetres | None = Field(description="null where the image has no pixel spacing.")
+    member_scores: tuple[Probability, ...] = Field(description="One per member, 0 for a silent one.")
+    support: Probability = Field(description="Fraction of all members with a hit at IoU > 0.2.")
+    score_spread: float = Field(ge=0, description="Population standard deviation of the member scores.")
+    mean_iou: Probability = Field(description="Mean IoU of the members' boxes with the fused one.")
+
+
+class FindingReport(CandidateReport):
+    """A candidate that is reported."""
+
+    number: int = Field(ge=1, description="By falling score, unique in the study, as in the report.")
+    size_mm: tuple[float, float] | None = Field(description="Height and width of the box.")
+    size_is_calibrated: bool = Field(
+        description="false: millimetres at the detector front, magnified against the patient's."
+    )
+
+
+class FilmReport(_Model):
+    """One image that was read."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    file: str
+    view: Literal["PA", "AP", "LATERAL", "UNKNOWN"]
+    rows: int = Field(ge=1)
+    columns: int = Field(ge=1)
+    pixel_spacing_mm: tuple[float, float] | None = Field(description="Between rows, between columns.")
+    case_score: Probability = Field(description="Probability that the image has what the package looks for.")
+    operating_point: Probability
+    members: int = Field(ge=1)
+
+
+class NotReadReport(_Model):
+    """One object of the study that was not read, and why."""
+
+    sop_instance_uid: str
+    file: str
+    code: str
+    reason: str
+
+
+class ObjectReport(_Model):
+    """One DICOM object that was written."""
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    file: str = Field(description="Relative to the output folder.")
+    sha256: str
+    size_bytes: int
+
+
+class StudyReport(_Model):
+    """One study."""
+
+    study_instance_uid: str
+    pseudonym: str
+    outcome: Outcome = Field(
+        description="completed: read; refused: nothing in it is for this package; failed: an error of ours."
+    )
+    reasons: tuple[str, ...] = Field(description="Why it was refused or failed, or what was left out.")
+    partial: bool = Field(default=False, description="A film of the study could not be read.")
+    decision: Decision | None = None
+    confidence: Probability | None = Field(default=None, description="null while no calibration is fitted.")
+    confidence_components: dict[str, float] = {}
+    decision_reasons: tuple[str, ...] = ()
+    films: tuple[FilmReport, ...] = ()
+    not_read: tuple[NotReadReport, ...] = ()
+    findings: tuple[FindingReport, ...] = ()
+    candidates: tuple[CandidateReport, ...] | None = Field(
+        default=None, description="Every candidate by falling score; only with --all-candidates."
+    )
+    objects: tuple[ObjectReport, ...] = ()
+    timings_s: dict[str, float] = Field(default={}, description="Seconds by stage, and their total.")
+
+
+class FileReport(_Model):
+    """A file that belongs to no study, and why."""
+
+    file: str
+    code: str
+    reason: str
+
+
+class PackageReport(_Model):
+    """The package that read."""
+
+    name: str
+    version: str
+    content_hash: str
+    device_uid: str
+    members: int
+
+
+class RunReport(_Model):
+    """One call of ``secondread run``."""
+
+    format: Literal["secondread-run/1"] = "secondread-run/1"
+    software: str = Field(description="Version of SecondRead.")
+    started_at: datetime
+    package: PackageReport
+    models_loaded_s: float = Field(description="Seconds to load the package and open its networks, once.")
+    total_s: float
+    studies: tuple[StudyReport, ...]
+    files: tuple[FileReport, ...] = Field(description="Files outside every study.")
+
+
+_DIGITS: Final = 3
+
+
+def _box(box: Box) -> BoxPixels:
+    return BoxPixels(top=box.top, left=box.left, bottom=box.bottom, right=box.right)
+
+
+def _millimetres(box: Box, spacing: tuple[float, float] | None) -> BoxMillimetres | None:
+    if spacing is None:
+        return None
+    between_rows, between_columns = spacing
+    return BoxMillimetres(
+        top=round(box.top * between_rows, _DIGITS),
+        left=round(box.left * between_columns, _DIGITS),
+        bottom=round(box.bottom * between_rows, _DIGITS),
+        right=round(box.right * between_columns, _DIGITS),
+    )
+
+
+def candidate_values(
+    sop_instance_uid: str,
+    candidate: Candidate,
+    spacing: tuple[float, float] | None,
+    operating_point: float,
+) -> CandidateReport:
+    """Return a candidate as it is reported."""
+    return CandidateReport(
+        sop_instance_uid=sop_instance_uid,
+        score=candidate.score,
+        is_finding=candidate.score >= operating_point,
+        box_px=_box(candidate.box),
+        box_mm=_millimetres(candidate.box, spacing),
+        member_scores=candidate.member_scores,
+        support=candidate.support,
+        score_spread=candidate.score_spread,
+        mean_iou=candidate.mean_iou,
+    )
