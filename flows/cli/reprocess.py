@@ -54,6 +54,7 @@ def _as_json(plan: Plan, job: JobRecord | None) -> dict[str, object]:
 @app.command()
 def command(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID or pseudonym.")],
+    *,
     package: Annotated[
         str | None,
         typer.Option(

@@ -10,12 +10,13 @@ import typer
 from dicom_io.reading import read_header
 from models.registry import Registry
 
+from dicom_io.send import collect_files
 from flows.cli.console import output, print_json, progress
 from flows.cli.context import journal, settings
 from flows.cli.errors import CommandError, failing_on
 from flows.installation import Installation
 from flows.intake import RoutingFailed, study_headers
-from flows.offline import find_files, sort_files
+from flows.offline import sort_files
 from flows.routing.engine import Header, InstanceExplanation, RoutingDecision, route_study
 from flows.settings import Settings
 
@@ -66,11 +67,11 @@ def _instance(instance: InstanceExplanation) -> dict[str, Any]:
 
 
 def _from_folder(folder: Path, configured: Settings) -> list[tuple[str, str, Sequence[Header]]]:
-    files = find_files(folder)
-    with progress("headers", len(files)) as bar:
-        contents = sort_files(files, lambda: bar.advance(bar.task_ids[0]))
+    collection = collect_files(folder)
+    with progress("headers", len(collection.files)) as bar:
+        contents = sort_files(collection, lambda: bar.advance(bar.task_ids[0]))
     if not contents.studies:
-        raise CommandError(f"no DICOM study in {folder} ({len(files)} files)")
+        raise CommandError(f"no DICOM study in {folder} ({len(contents.set_aside)} files)")
     pseudonymiser = Installation(configured.state_dir).pseudonymiser
     return [
         (

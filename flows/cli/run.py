@@ -13,12 +13,13 @@ from models.detector import open_detector
 from models.package import Package, PackageError
 from models.runtime import RuntimeUnavailable
 
+from dicom_io.send import collect_files
 from flows.cli.console import output, progress, table
 from flows.cli.context import settings
 from flows.cli.errors import CommandError, failing_on
 from flows.cli.package import find_package
 from flows.installation import Installation
-from flows.offline import OfflineReader, RunReport, StudyReport, find_files, sort_files
+from flows.offline import OfflineReader, RunReport, StudyReport, sort_files
 from flows.offline.files import FolderContents
 from flows.offline.report import FileReport
 
@@ -28,15 +29,15 @@ app = typer.Typer()
 
 
 def _sorted(folder: Path) -> FolderContents:
-    files = find_files(folder)
-    if not files:
+    collection = collect_files(folder)
+    if not (collection.files or collection.others):
         raise CommandError(f"there is no file in {folder}")
-    with progress("headers", len(files)) as bar:
-        contents = sort_files(files, lambda: bar.advance(bar.task_ids[0]))
+    with progress("headers", len(collection.files)) as bar:
+        contents = sort_files(collection, lambda: bar.advance(bar.task_ids[0]))
     if not contents.studies:
         first = contents.set_aside[0]
         raise CommandError(
-            f"no DICOM study in {folder}: {len(files)} files, the first ({first.path.name}): {first.reason}"
+            f"no DICOM study in {folder}: {len(contents.set_aside)} files, the first ({first.path.name}): {first.reason}"
         )
     return contents
 

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dicom_io.send import SendError, SendResult, copy_files, send_files
+from dicom_io.send import SendError, SendResult, collect_files, copy_files, send_files
 from flows.cli.console import output, print_json, progress
 from flows.cli.context import node, settings
 from flows.cli.errors import CommandError
 from flows.cli.nodes import dimse_address
-from flows.offline import find_files, is_dicom
 from flows.settings import FolderNode
 
 __all__ = ["app"]
@@ -43,10 +42,10 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Send every DICOM file of a folder by C-STORE, or copy it where the node is a folder."""
-    files = find_files(folder)
-    paths = [path for path in files if is_dicom(path)]
+    collection = collect_files(folder)
+    paths, skipped = list(collection.files), len(collection.others)
     if not paths:
-        raise CommandError(f"no DICOM file in {folder}" + (f" ({len(files)} other files)" if files else ""))
+        raise CommandError(f"no DICOM file in {folder}" + (f" ({skipped} other files)" if skipped else ""))
     try:
         results = _send(paths, to)
     except (SendError, OSError) as error:
@@ -55,7 +54,6 @@ def command(
     if as_json:
         print_json({"node": to, "sent": len(results) - len(failed), "failed": len(failed), "files": results})
     else:
-        skipped = len(files) - len(paths)
         output.print(
             f"{len(results) - len(failed)} of {len(paths)} instances sent to {to}"
             + (f"; {skipped} files are no DICOM" if skipped else "")

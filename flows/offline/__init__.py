@@ -1,6 +1,6 @@
 """Reading a folder of DICOM without any server: ``secondread run``."""
 
-from flows.offline.files import FolderContents, SetAside, StudyFiles, find_files, is_dicom, sort_files
+from flows.offline.files import FolderContents, SetAside, StudyFiles, sort_files
 from flows.offline.reader import OfflineReader
 from flows.offline.report import RunReport, StudyReport
 
@@ -11,7 +11,5 @@ __all__ = [
     "SetAside",
     "StudyFiles",
     "StudyReport",
-    "find_files",
-    "is_dicom",
     "sort_files",
 ]
