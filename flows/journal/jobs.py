@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, case, insert, select, update
 
 from dicom_io.receive.records import StoredInstance
-from flows.journal.errors import JournalError, StaleRun, UnknownRecord
+from flows.journal.errors import JournalError, ReprocessRefused, StaleRun, UnknownRecord
 from flows.journal.receiving import INSTANCE_COLUMNS, stored_instance
 from flows.journal.records import AttemptRecord, EventRecord, JobDraft, JobRecord
 from flows.journal.states import ACTIVE_JOB_STATES, FINAL_JOB_STATES, JobState, check_job_step
@@ -138,9 +138,19 @@ class JobsJournal(StudiesJournal):
             return None if job_id is None else self._job(connection, job_id)
 
     def create_revision(self, study_id: int, draft: JobDraft, reason: str) -> JobRecord:
-        """Make a new revision even of the same instances; it names the last one as its predecessor."""
+        """Make a new revision even of the same instances; it names the last one as its predecessor.
+
+        Raises
+        ------
+        ReprocessRefused
+            The study is purged.
+        """
         with self._writing() as connection:
-            self._study_state(connection, study_id)
+            state = self._study_state(connection, study_id)
+            if state == "purged":
+                raise ReprocessRefused(f"study {study_id} is purged: its files are gone")
+            if state in {"not-routed", "failed"}:
+                self._set_study(connection, study_id, "routed", reason)
             last = self._last_job(connection, study_id, draft.route)
             return self._job(connection, self._create(connection, study_id, draft, last, reason))
 

@@ -19,8 +19,8 @@ __all__ = ["QUOTABLE", "could_pass", "definite_failures", "failures"]
 # dates, comments and protocol names are not among them: people type patients into those.
 QUOTABLE: Final[Collection[str]] = frozenset(
     {
-        "AcquisitionDeviceProcessingCode", "BitsAllocated", "BitsStored", "BodyPartExamined",
-        "BurnedInAnnotation", "Columns", "ContrastBolusAgent", "ConversionType", "DetectorType", "EchoTime", "HighBit",
+        "BitsAllocated", "BitsStored", "BodyPartExamined",
+        "BurnedInAnnotation", "Columns", "ConversionType", "DetectorType", "EchoTime", "HighBit",
         "ImageLaterality", "ImageType", "ImagerPixelSpacing", "Laterality", "MRAcquisitionType",
         "MagneticFieldStrength", "Manufacturer", "ManufacturerModelName", "Modality", "NumberOfFrames",
         "PartialView", "PatientOrientation", "PatientPosition", "PhotometricInterpretation",
