@@ -212,8 +212,8 @@ def start_orthanc(
         "ORTHANC_DICOM_PORT": str(dicom_port),
         "ORTHANC_HTTP_PORT": str(http_port),
         "ORTHANC_STABLE_AGE": str(stable_age_s),
-        "SECONDREAD_PORT": str(secondread_port),
-        "SECONDREAD_ROUTE_RESULTS": "true" if route_results else "false",
+        "ORTHANC_TARGET_PORT": str(secondread_port),
+        "ORTHANC_ROUTE_RESULTS": "true" if route_results else "false",
         **(environment or {}),
     }
     with log.open("wb") as output:

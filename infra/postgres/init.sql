@@ -1,0 +1,3 @@
+-- One database for the journal, one for Prefect.
+CREATE DATABASE secondread;
+CREATE DATABASE prefect;
