@@ -1,0 +1,177 @@
+"""The root of a result: a Comprehensive 3D SR with a Measurement Report (TID 1500)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from highdicom.sr import (
+    CodedConcept,
+    DeviceObserverIdentifyingAttributes,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import Comprehensive3DSRStorage
+
+from dicom_io.results.asserts import check_report
+from dicom_io.results.context import Predecessor, ResultContext
+from dicom_io.results.header import STRUCTURED_REPORTS, start
+from dicom_io.results.loop_guard import MANUFACTURER
+from dicom_io.results.measurement_groups import film_group, finding_group, reading_group
+from dicom_io.results.source import copy_elements
+from dicom_io.results.vocabulary import ascii_text, coding_scheme_identification, concept
+
+__all__ = ["encode_structured_report"]
+
+_CHEST_RADIOGRAPHY = concept("399208008", "SCT", "Plain chest X-ray")
+_RADIOGRAPHY = concept("168537006", "SCT", "Plain radiography")
+_REQUEST = (
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "PlacerOrderNumberImagingServiceRequest",
+    "FillerOrderNumberImagingServiceRequest",
+    "RequestedProcedureID",
+    "RequestedProcedureDescription",
+    "RequestedProcedureCodeSequence",
+)
+_REQUEST_TYPE_2 = tuple(keyword for keyword in _REQUEST if not keyword.startswith("Issuer"))
+
+
+def encode_structured_report(context: ResultContext) -> Dataset:
+    """Return the report of a reading, with findings or without.
+
+    Parameters
+    ----------
+    context : ResultContext
+        The reading. The same context gives the same data set.
+
+    Returns
+    -------
+    Dataset
+        Explicit VR Little Endian, with file meta information, ready for
+        :func:`dicom_io.results.write.write_object`.
+
+    Raises
+    ------
+    ResultInvalid
+        The report does not say what the reading says; nothing of it must be sent.
+    """
+    source = context.headers[0]
+    report = start(
+        context,
+        source,
+        kind=STRUCTURED_REPORTS,
+        sop_class_uid=Comprehensive3DSRStorage,
+        instance="structured-report",
+        number=1,
+    )
+    report.ReferencedPerformedProcedureStepSequence = []
+    report.CodingSchemeIdentificationSequence = [coding_scheme_identification()]
+    report.CompletionFlag = "PARTIAL" if context.partial else "COMPLETE"
+    if context.partial:
+        report.CompletionFlagDescription = "Not every image of the study was read"
+    report.VerificationFlag = "UNVERIFIED"
+    report.PreliminaryFlag = "PRELIMINARY"
+    report.PerformedProcedureCodeSequence = []
+    report.CurrentRequestedProcedureEvidenceSequence = [_evidence(context.headers)]
+    request = _request(source)
+    if request is not None:
+        report.ReferencedRequestSequence = [request]
+    if context.predecessor is not None:
+        report.PredecessorDocumentsSequence = [
+            _predecessor(str(source.StudyInstanceUID), context.predecessor)
+        ]
+    report.update(_content(context)[0])
+    check_report(report, context)
+    return report
+
+
+def _content(context: ResultContext) -> MeasurementReport:
+    package = context.package
+    observer = ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=package.device_uid,
+            name=ascii_text(f"{package.name}@{package.version}"),
+            manufacturer_name=MANUFACTURER,
+            model_name=ascii_text(package.name),
+            serial_number=ascii_text(package.serial),
+        ),
+    )
+    by_film = {reading.sop_instance_uid: reading for reading in context.readings}
+    groups = [finding_group(context, f) for f in sorted(context.findings, key=lambda f: f.number)]
+    for number, header in enumerate(context.headers, start=1):
+        groups.append(film_group(context, by_film[str(header.SOPInstanceUID)], number))
+    groups.append(reading_group(context))
+    return MeasurementReport(
+        observation_context=ObservationContext(observer_device_context=observer),
+        procedure_reported=_procedures(context.headers),
+        imaging_measurements=groups,
+    )
+
+
+def _procedures(headers: Iterable[Dataset]) -> list[CodedConcept]:
+    """Return the imaging procedures as the source codes them, else what its tags say it is."""
+    stated: dict[tuple[str, str], CodedConcept] = {}
+    chest = False
+    for header in headers:
+        chest = chest or str(header.get("BodyPartExamined") or "").strip().upper() == "CHEST"
+        for item in header.get("ProcedureCodeSequence") or ():
+            value, scheme = item.get("CodeValue"), item.get("CodingSchemeDesignator")
+            meaning = str(item.get("CodeMeaning") or "")
+            if value and scheme and ascii_text(meaning) == meaning.strip() != "":
+                stated[(str(value), str(scheme))] = CodedConcept(
+                    value=str(value),
+                    scheme_designator=str(scheme),
+                    meaning=meaning.strip()[:64],
+                    scheme_version=str(item.get("CodingSchemeVersion") or "") or None,
+                )
+    return list(stated.values()) or [_CHEST_RADIOGRAPHY if chest else _RADIOGRAPHY]
+
+
+def _evidence(headers: Iterable[Dataset]) -> Dataset:
+    by_series: dict[str, list[Dataset]] = {}
+    item = Dataset()
+    for header in headers:
+        item.StudyInstanceUID = str(header.StudyInstanceUID)
+        reference = Dataset()
+        reference.ReferencedSOPClassUID = str(header.SOPClassUID)
+        reference.ReferencedSOPInstanceUID = str(header.SOPInstanceUID)
+        by_series.setdefault(str(header.SeriesInstanceUID), []).append(reference)
+    item.ReferencedSeriesSequence = [_series(uid, references) for uid, references in by_series.items()]
+    return item
+
+
+def _predecessor(study_instance_uid: str, predecessor: Predecessor) -> Dataset:
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = predecessor.sop_class_uid
+    reference.ReferencedSOPInstanceUID = predecessor.sop_instance_uid
+    item = Dataset()
+    item.StudyInstanceUID = study_instance_uid
+    item.ReferencedSeriesSequence = [_series(predecessor.series_instance_uid, [reference])]
+    return item
+
+
+def _series(uid: str, references: list[Dataset]) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = uid
+    item.ReferencedSOPSequence = references
+    return item
+
+
+def _request(source: Dataset) -> Dataset | None:
+    """Return which order the report answers, where the source names one."""
+    attributes = source.get("RequestAttributesSequence") or ()
+    if not source.get("AccessionNumber") and not attributes:
+        return None
+    item = Dataset()
+    item.StudyInstanceUID = str(source.StudyInstanceUID)
+    item.ReferencedStudySequence = []
+    for keyword in _REQUEST_TYPE_2:
+        setattr(item, keyword, [] if keyword.endswith("Sequence") else None)
+    copy_elements(source, item, _REQUEST)
+    if attributes:
+        copy_elements(attributes[0], item, _REQUEST)
+    return item
