@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from flows.journal import Journal, ReceivingStudy
 from flows.journal.store import utc_now
-from flows.routing.engine import candidate_routes
+from flows.routing.conditions import candidate_routes
 from flows.routing.rules import Route
 
 __all__ = ["Completeness"]

@@ -16,13 +16,13 @@ from dicom_io.receive.records import StoredInstance
 from dicom_io.results import fingerprint
 from flows.completeness import Completeness
 from flows.journal import JobDraft, JobRecord, Journal, StudyRecord
+from flows.routing.conditions import candidate_routes
 from flows.routing.engine import (
     Header,
     PackageSource,
     RouteMatch,
     RoutingDecision,
     UnreadInstance,
-    candidate_routes,
     route_study,
 )
 from flows.routing.rules import Route

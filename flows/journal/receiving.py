@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from dicom_io.receive.records import (
@@ -39,11 +39,28 @@ INSTANCE_COLUMNS = (
     instances.c.own_result,
 )
 
+# Built once: these run for every instance that is received.
 _FIND_INSTANCE = (
     select(*INSTANCE_COLUMNS)
     .join(series, series.c.id == instances.c.series_id)
     .join(studies, studies.c.id == instances.c.study_id)
+    .where(instances.c.sop_instance_uid == bindparam("uid"), instances.c.state == "stored")
 )
+_HELD = (
+    select(instances.c.id, instances.c.sha256, instances.c.state, studies.c.study_instance_uid)
+    .join(studies, studies.c.id == instances.c.study_id)
+    .where(instances.c.sop_instance_uid == bindparam("uid"))
+)
+_STUDY = (
+    select(studies.c.id, studies.c.state, studies.c.last_instance_at)
+    .where(studies.c.study_instance_uid == bindparam("uid"))
+    .with_for_update()
+)
+_SERIES = select(series.c.id).where(
+    series.c.study_id == bindparam("study"), series.c.series_instance_uid == bindparam("uid")
+)
+_NEWS = update(studies).where(studies.c.id == bindparam("study"))
+_INSERT_INSTANCE = insert(instances)
 
 
 def stored_instance(row: Row[*tuple[Any, ...]]) -> StoredInstance:
@@ -59,11 +76,7 @@ class ReceivingJournal(Store):
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """Return the kept instance of this UID, own results included."""
         with self._reading() as connection:
-            row = connection.execute(
-                _FIND_INSTANCE.where(
-                    instances.c.sop_instance_uid == sop_instance_uid, instances.c.state == "stored"
-                )
-            ).one_or_none()
+            row = connection.execute(_FIND_INSTANCE, {"uid": sop_instance_uid}).one_or_none()
         return None if row is None else stored_instance(row)
 
     def record_instance(self, instance: StoredInstance) -> None:
@@ -133,11 +146,7 @@ class ReceivingJournal(Store):
 
     def _record_instance(self, instance: StoredInstance) -> None:
         with self._writing() as connection:
-            held = connection.execute(
-                select(instances.c.id, instances.c.sha256, instances.c.state, studies.c.study_instance_uid)
-                .join(studies, studies.c.id == instances.c.study_id)
-                .where(instances.c.sop_instance_uid == instance.sop_instance_uid)
-            ).one_or_none()
+            held = connection.execute(_HELD, {"uid": instance.sop_instance_uid}).one_or_none()
             if held is not None and held.state == "stored":
                 if (held.sha256, held.study_instance_uid) == (instance.sha256, instance.study_instance_uid):
                     return
@@ -161,16 +170,12 @@ class ReceivingJournal(Store):
                 "association_id": instance.association_id,
             }
             if held is None:
-                connection.execute(insert(instances), values)
+                connection.execute(_INSERT_INSTANCE, values)
             else:
                 connection.execute(update(instances).where(instances.c.id == held.id).values(values))
 
     def _study_id(self, connection: Connection, instance: StoredInstance) -> int:
-        known = connection.execute(
-            select(studies.c.id, studies.c.state, studies.c.last_instance_at)
-            .where(studies.c.study_instance_uid == instance.study_instance_uid)
-            .with_for_update()
-        ).one_or_none()
+        known = connection.execute(_STUDY, {"uid": instance.study_instance_uid}).one_or_none()
         received = instance.received_at
         if known is None:
             return self._new_study(connection, instance)
@@ -181,7 +186,7 @@ class ReceivingJournal(Store):
         if known.state != "receiving":
             values |= {"state": "receiving", "state_at": self._clock(), "reason": None, "tries": 0}
             self._note(connection, "study", "receiving", known.id, at=values["state_at"])
-        connection.execute(update(studies).where(studies.c.id == known.id).values(values))
+        connection.execute(_NEWS, {"study": known.id, **values})
         return int(known.id)
 
     def _new_study(self, connection: Connection, instance: StoredInstance) -> int:
@@ -209,9 +214,7 @@ class ReceivingJournal(Store):
 
     def _series_id(self, connection: Connection, study_id: int, instance: StoredInstance) -> int:
         known = connection.execute(
-            select(series.c.id).where(
-                series.c.study_id == study_id, series.c.series_instance_uid == instance.series_instance_uid
-            )
+            _SERIES, {"study": study_id, "uid": instance.series_instance_uid}
         ).scalar_one_or_none()
         if known is not None:
             return int(known)
@@ -222,13 +225,3 @@ class ReceivingJournal(Store):
             "created_at": self._clock(),
         }
         return int(connection.execute(insert(series).returning(series.c.id), values).scalar_one())
-
-    def instance_totals(self) -> tuple[int, int]:
-        """Return how many instances and bytes were stored, purged ones included."""
-        with self._reading() as connection:
-            row = connection.execute(
-                select(func.count(), func.coalesce(func.sum(instances.c.size_bytes), 0)).select_from(
-                    instances
-                )
-            ).one()
-        return int(row[0]), int(row[1])

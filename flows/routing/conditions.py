@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from flows.routing.rules import Condition
+from flows.routing.rules import Condition, Route
 
-__all__ = ["QUOTABLE", "could_pass", "definite_failures", "failures"]
+__all__ = ["QUOTABLE", "candidate_routes", "could_pass", "definite_failures", "failures"]
 
 # Technical attributes whose values may be quoted where explanations are kept. Descriptions, names,
 # dates, comments and protocol names are not among them: people type patients into those.
@@ -87,6 +87,12 @@ def definite_failures(condition: Condition, known: Mapping[str, str]) -> list[st
         reasons = [reason for part in condition.any_ for reason in definite_failures(part, known)]
         return ["none of: " + "; ".join(reasons)]
     return failures(condition, _header(known))
+
+
+def candidate_routes(kinds: Iterable[tuple[str, str]], routes: Sequence[Route]) -> list[Route]:
+    """Return the routes that may read a study of which (Modality, SOP Class UID) pairs are known."""
+    known = [{"Modality": modality, "SOPClassUID": sop_class} for modality, sop_class in kinds]
+    return [route for route in routes if any(could_pass(route.when, one) for one in known)]
 
 
 def _header(known: Mapping[str, str]) -> Dataset:

@@ -11,7 +11,7 @@ from typing import Protocol
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import Selection, select_instances
-from flows.routing.conditions import could_pass, definite_failures, failures
+from flows.routing.conditions import definite_failures, failures
 from flows.routing.rules import Route
 from models.package import InputContract, Package, PackageError
 
@@ -23,7 +23,6 @@ __all__ = [
     "RouteMatch",
     "RoutingDecision",
     "UnreadInstance",
-    "candidate_routes",
     "route_study",
 ]
 
@@ -134,12 +133,6 @@ class RoutingDecision:
     def lines(self) -> list[str]:
         """Return every route's verdict and reasons as text."""
         return [line for explanation in self.explanations for line in explanation.lines()]
-
-
-def candidate_routes(kinds: Iterable[tuple[str, str]], routes: Sequence[Route]) -> list[Route]:
-    """Return the routes that may read a study of which (Modality, SOP Class UID) pairs are known."""
-    known = [{"Modality": modality, "SOPClassUID": sop_class} for modality, sop_class in kinds]
-    return [route for route in routes if any(could_pass(route.when, one) for one in known)]
 
 
 def route_study(
