@@ -130,7 +130,7 @@ _register()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     try:
-        app(args=None if arguments is None else list(arguments))
+        app(args=None if arguments is None else list(arguments), prog_name="secondread")
     except CommandError as error:
         print(f"secondread: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
