@@ -31,6 +31,7 @@ __all__ = [
     "MetricsSettings",
     "Node",
     "Peer",
+    "OutboxSettings",
     "PrefectSettings",
     "RuntimeSettings",
     "Settings",

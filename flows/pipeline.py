@@ -1,0 +1,346 @@
+"""The steps of a reading, one function each, without Prefect, journal or network.
+
+The flow ``process-study`` and the offline command ``secondread run`` are two callers of the same steps.
+Steps hand each other paths and small summaries; arrays and data sets stay inside a step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from dicom_io.reading import UnsuitableImage, check_header, read_film, read_header, select_instances
+from dicom_io.results import (
+    EncodedObject,
+    PackageIdentity,
+    Predecessor,
+    ResultContext,
+    ResultIdentity,
+    encode_key_image,
+    encode_structured_report,
+    fingerprint,
+    write_object,
+)
+from models.confidence import assess_detection
+from models.detector import Detector
+from models.film import Film, View
+from models.package import InputContract, Package
+from models.polarity import is_negative
+from models.results import Assessment, FilmReading, Finding
+
+__all__ = [
+    "Gathered",
+    "NotRead",
+    "Prepared",
+    "PreparedFilm",
+    "Refused",
+    "SourceFile",
+    "assess",
+    "configuration_hash",
+    "encode",
+    "findings_of",
+    "gate",
+    "gather",
+    "infer",
+    "load_readings",
+    "prepare",
+]
+
+_READINGS: TypeAdapter[tuple[FilmReading, ...]] = TypeAdapter(tuple[FilmReading, ...])
+_SMALLEST_RANGE = 1e-3
+_LARGEST_CLIPPED = 0.98
+_NOT_A_FILM = frozenset({"wrong-modality", "own-result", "wrong-sop-class", "lateral-view"})
+_NEGATIVE = (
+    "The pixels contradict the Photometric Interpretation (lungs bright, mediastinum dark): "
+    "the image was read with its greyscale inverted"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One instance that the package reads."""
+
+    path: Path
+    sop_instance_uid: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """One instance that is left out, and why."""
+
+    sop_instance_uid: str
+    code: str
+    reason: str
+
+
+class Refused(Exception):
+    """A study that the package will not read; the text says why, without PHI.
+
+    Parameters
+    ----------
+    not_read : sequence of NotRead
+        Every instance with its reason; none where the study is empty.
+    """
+
+    def __init__(self, not_read: Sequence[NotRead]) -> None:
+        self.not_read = tuple(not_read)
+        reasons = dict.fromkeys(item.reason for item in self.not_read)
+        super().__init__("; ".join(reasons) or "the study has no instance")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The instances of a study that a package's input contract selects."""
+
+    selected: tuple[SourceFile, ...]
+    not_read: tuple[NotRead, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What was read: a digest of the sorted (SOP Instance UID, SHA-256) of the selected instances."""
+        return fingerprint((source.sop_instance_uid, source.sha256) for source in self.selected)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFilm:
+    """A decoded film on disk (``.npy``, float32, ``(rows, columns)``) and what a Film needs beside it."""
+
+    source: SourceFile
+    array: Path
+    view: View
+    pixel_spacing_mm: tuple[float, float] | None
+    spacing_is_calibrated: bool
+    remarks: tuple[str, ...] = ()
+
+    def load(self) -> Film:
+        """Read the film back."""
+        return Film(
+            sop_instance_uid=self.source.sop_instance_uid,
+            pixels=np.load(self.array, allow_pickle=False),
+            view=self.view,
+            pixel_spacing_mm=self.pixel_spacing_mm,
+            spacing_is_calibrated=self.spacing_is_calibrated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The films of a study, decoded, and the instances that are left out."""
+
+    films: tuple[PreparedFilm, ...]
+    not_read: tuple[NotRead, ...]
+
+    @property
+    def unread_films(self) -> tuple[NotRead, ...]:
+        """What is left out although it is an image of the kind that the package reads."""
+        return tuple(item for item in self.not_read if item.code not in _NOT_A_FILM)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the reading covers only part of what should have been read."""
+        return bool(self.unread_films)
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What the report says in words about its input."""
+        unread = (f"One image was not read: {item.reason}" for item in self.unread_films)
+        return (*(remark for film in self.films for remark in film.remarks), *unread)
+
+
+def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
+    """Select the instances that the package reads, by their headers.
+
+    Raises
+    ------
+    Refused
+        No instance is left; the text gives every reason.
+    """
+    selection = select_instances([(path, read_header(path)) for path in paths], contract)
+    gathered = Gathered(
+        selected=tuple(
+            sorted(
+                (SourceFile(s.path, str(s.header.SOPInstanceUID), s.sha256) for s in selection.selected),
+                key=lambda source: source.sop_instance_uid,
+            )
+        ),
+        not_read=tuple(NotRead(r.sop_instance_uid, r.code, r.reason) for r in selection.rejected),
+    )
+    if not gathered.selected:
+        raise Refused(gathered.not_read)
+    return gathered
+
+
+def prepare(gathered: Gathered, contract: InputContract, folder: Path) -> Prepared:
+    """Decode every selected instance into ``folder``; a negative is inverted and remarked upon.
+
+    Raises
+    ------
+    Refused
+        Not one of them can be decoded.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    films: list[PreparedFilm] = []
+    not_read = list(gathered.not_read)
+    for number, source in enumerate(gathered.selected):
+        try:
+            film = read_film(source.path, contract)
+        except UnsuitableImage as error:
+            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error)))
+            continue
+        negative = is_negative(film.pixels)
+        array = folder / f"film-{number}.npy"
+        np.save(array, 1 - film.pixels if negative else film.pixels, allow_pickle=False)
+        films.append(
+            PreparedFilm(
+                source,
+                array,
+                film.view,
+                film.pixel_spacing_mm,
+                film.spacing_is_calibrated,
+                remarks=(_NEGATIVE,) if negative else (),
+            )
+        )
+    if not films:
+        raise Refused(not_read)
+    return Prepared(tuple(films), tuple(not_read))
+
+
+def gate(prepared: Prepared, contract: InputContract) -> Prepared:
+    """Check tags, geometry and pixel range of every film; pass on those that a detector may see.
+
+    Raises
+    ------
+    Refused
+        No film passes.
+    """
+    passed: list[PreparedFilm] = []
+    not_read = list(prepared.not_read)
+    for film in prepared.films:
+        try:
+            check_header(read_header(film.source.path), contract)
+            _check_pixels(film)
+        except UnsuitableImage as error:
+            not_read.append(NotRead(film.source.sop_instance_uid, error.code, str(error)))
+        else:
+            passed.append(film)
+    if not passed:
+        raise Refused(not_read)
+    return Prepared(tuple(passed), tuple(not_read))
+
+
+def _check_pixels(film: PreparedFilm) -> None:
+    pixels = np.load(film.array, mmap_mode="r", allow_pickle=False)
+    low, high = (float(value) for value in np.percentile(pixels[::4, ::4], (1, 99)))
+    if high - low < _SMALLEST_RANGE:
+        raise UnsuitableImage("constant-image", "the image is constant: there is nothing to read")
+    clipped = float(np.mean((pixels[::4, ::4] <= 0.0) | (pixels[::4, ::4] >= 1.0)))
+    if clipped > _LARGEST_CLIPPED:
+        raise UnsuitableImage(
+            "clipped-image", f"{clipped:.0%} of the pixels are black or white after windowing"
+        )
+
+
+def infer(films: Sequence[PreparedFilm], detector: Detector, path: Path) -> tuple[FilmReading, ...]:
+    """Run all members on every film, one film after another, and keep the readings in ``path`` (JSON)."""
+    readings = tuple(detector.detect(film.load()) for film in films)
+    path.write_bytes(_READINGS.dump_json(readings))
+    return readings
+
+
+def load_readings(path: Path) -> tuple[FilmReading, ...]:
+    """Read back what :func:`infer` kept."""
+    return _READINGS.validate_json(path.read_bytes())
+
+
+def assess(readings: Sequence[FilmReading]) -> Assessment:
+    """Judge how far the readings can be trusted."""
+    return assess_detection(readings)
+
+
+def findings_of(films: Sequence[PreparedFilm], readings: Sequence[FilmReading]) -> tuple[Finding, ...]:
+    """Return the candidates above the operating point, numbered over the study by falling score."""
+    spacing = {film.source.sop_instance_uid: film for film in films}
+    found = sorted(
+        ((reading, candidate) for reading in readings for candidate in reading.above_operating_point),
+        key=lambda pair: (-pair[1].score, pair[0].sop_instance_uid, pair[1].box.top, pair[1].box.left),
+    )
+    findings = []
+    for number, (reading, candidate) in enumerate(found, start=1):
+        film = spacing[reading.sop_instance_uid]
+        size = None
+        if film.pixel_spacing_mm is not None:
+            size = (
+                candidate.box.height * film.pixel_spacing_mm[0],
+                candidate.box.width * film.pixel_spacing_mm[1],
+            )
+        findings.append(
+            Finding(number, reading.sop_instance_uid, candidate, size, film.spacing_is_calibrated)
+        )
+    return tuple(findings)
+
+
+def configuration_hash(serial: str, key_images: int) -> str:
+    """Digest what shapes the objects beside input and package: installation, software, options."""
+    effective = {"serial": serial, "software": version("secondread"), "key_images": key_images}
+    return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()
+
+
+def encode(
+    prepared: Prepared,
+    readings: Sequence[FilmReading],
+    assessment: Assessment,
+    *,
+    package: Package,
+    identity: ResultIdentity,
+    content_time: datetime,
+    serial: str,
+    key_images: int,
+    folder: Path,
+    predecessor: Predecessor | None = None,
+) -> tuple[EncodedObject, ...]:
+    """Write the structured report and the key images of a reading into ``folder``.
+
+    Films with findings come first among the key images, by their highest score; a study without
+    findings has one overview. The same arguments give the same bytes.
+    """
+    findings = findings_of(prepared.films, readings)
+    context = ResultContext(
+        headers=tuple(read_header(film.source.path) for film in prepared.films),
+        findings=findings,
+        readings=tuple(readings),
+        assessment=assessment,
+        package=PackageIdentity.of(package, serial=serial),
+        identity=identity,
+        content_time=content_time,
+        predecessor=predecessor,
+        partial=prepared.partial,
+        statements=prepared.statements,
+    )
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    objects = [write_object(encode_structured_report(context), folder / "report.dcm", "structured-report")]
+    for number, film in enumerate(_key_films(prepared.films, readings)[:key_images], start=1):
+        on_film = [f for f in findings if f.sop_instance_uid == film.source.sop_instance_uid]
+        dataset = encode_key_image(context, read_header(film.source.path), film.load(), on_film, number)
+        objects.append(write_object(dataset, folder / f"key-image-{number}.dcm", f"key-image-{number}"))
+    return tuple(objects)
+
+
+def _key_films(films: Sequence[PreparedFilm], readings: Sequence[FilmReading]) -> list[PreparedFilm]:
+    best = {
+        reading.sop_instance_uid: max((c.score for c in reading.above_operating_point), default=0.0)
+        for reading in readings
+    }
+    ranked = sorted(
+        films, key=lambda film: (-best[film.source.sop_instance_uid], film.source.sop_instance_uid)
+    )
+    with_findings = [film for film in ranked if best[film.source.sop_instance_uid] > 0]
+    return with_findings or ranked[:1]
