@@ -144,7 +144,15 @@ class StorageAssociation(WaitingAssociation):
             peer_address=self.requestor.address,
             started_at=datetime.now(UTC),
         )
-        self.end.rejection = rejection = self._host.requested(self)
+        try:
+            self.end.rejection = rejection = self._host.requested(self)
+        except Exception:
+            # pynetdicom logs what an event handler raises and goes on: nobody must come in that way
+            self.end.cause = "the request could not be decided"
+            self.acse.send_abort(0x00)
+            self.is_aborted = True
+            self.kill()
+            raise
         if rejection is not None:
             self.requestor.ae_title = request.calling_ae_title
             self.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)

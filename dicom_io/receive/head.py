@@ -13,7 +13,7 @@ import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
@@ -102,8 +102,9 @@ def read_head(data: BinaryIO, size: int, transfer_syntax_uid: str, maximum_bytes
         raise UnreadableDataSet("empty", "the data set is empty")
     if transfer_syntax_uid == _DEFLATED:
         with tempfile.SpooledTemporaryFile(_INFLATED_IN_MEMORY, dir=str(folder)) as inflated:
-            length = _inflate(data, inflated, maximum_bytes)
-            elements = _read_elements(inflated, length, False, True)
+            target = cast(BinaryIO, inflated)
+            length = _inflate(data, target, maximum_bytes)
+            elements = _read_elements(target, length, False, True)
     else:
         elements = _read_elements(
             data, size, transfer_syntax_uid == _IMPLICIT_LITTLE, transfer_syntax_uid != _BIG
@@ -135,7 +136,7 @@ def peek_study_uid(start: bytes, transfer_syntax_uid: str) -> str | None:
     try:
         for element in walk:
             elements[element.tag] = element
-    except (EOFError, ValueError, struct.error, RecursionError):
+    except Exception:  # as above: what cannot be parsed yet has no answer yet
         return None
     uid = _text(elements, _STUDY)
     return uid if is_uid(uid) else None
@@ -169,18 +170,14 @@ def _read_elements(
         return _Walk(data, size, implicit, little).elements()
     except UnreadableDataSet:
         raise
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise UnreadableDataSet("truncated", "a sequence is cut off") from error
     except EOFError as error:
         raise UnreadableDataSet("truncated", "a sequence is cut off") from error
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        struct.error,
-        RecursionError,
-        OverflowError,
-        NotImplementedError,
-    ) as error:
-        # the message of pydicom's error may hold a value of the data set: keep its type only
+    except Exception as error:  # a parser may raise anything over bytes from the network
+        # the message may hold a value of the data set: keep the type only
         raise UnreadableDataSet(
             "unparsable", f"the data set cannot be parsed ({type(error).__name__})"
         ) from error

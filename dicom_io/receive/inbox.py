@@ -2,16 +2,19 @@
 
 A file gets its name only when its bytes are on the disk, and the name is on the disk when a method returns.
 Nothing is ever written outside the two folders: names are UIDs that were checked, or random.
+
+Until the row is committed a file keeps its temporary name beside its final one (a hard link). What has both
+names when the next process starts is what a crash left between file and row.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 from dicom_io.receive.head import is_uid
@@ -22,6 +25,7 @@ __all__ = ["Inbox", "InboxError"]
 _LOGGER = logging.getLogger(__name__)
 _INCOMING = ".incoming"
 _REMEMBERED_FOLDERS = 10_000
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 
 class InboxError(OSError):
@@ -70,7 +74,7 @@ class Inbox:
         """Remove what an earlier process left half received; its senders got no success for it."""
         count = 0
         for path in self.incoming.iterdir():
-            if path.is_file():
+            if path.stat().st_nlink == 1:
                 path.unlink()
                 count += 1
         if count:
@@ -94,8 +98,10 @@ class Inbox:
                 raise ValueError("only UIDs may become parts of a path")
         return Path(study_uid, series_uid, f"{instance_uid}.dcm")
 
-    def store(self, spool: Spool, prefix: bytes, relative: Path) -> None:
+    def store(self, spool: Spool, prefix: bytes, relative: Path) -> Path | None:
         """Keep a data set under its name, durably; a file of that name is replaced.
+
+        The caller then commits the row and calls :meth:`settle`, or :meth:`take_back`.
 
         Parameters
         ----------
@@ -105,23 +111,43 @@ class Inbox:
             Preamble and file meta information.
         relative : Path
             From :meth:`instance_path`.
+
+        Returns
+        -------
+        Path or None
+            The temporary name that marks the row as missing; None where the file system has no links.
         """
         temporary = self._write(spool, prefix)
         target = self.root / relative
         try:
             self._make_folder(target.parent)
             try:
-                temporary.replace(target)
+                mark = _name(temporary, target)
             except FileNotFoundError:
                 # the folder was removed since it was made: an emptied study
                 self._forget(target.parent)
                 self._make_folder(target.parent)
-                temporary.replace(target)
+                mark = _name(temporary, target)
             _sync_folder(target.parent)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
         spool.keep()
+        return mark
+
+    def settle(self, mark: Path | None) -> None:
+        """Note that the row of a stored file is committed."""
+        if mark is not None:
+            mark.unlink(missing_ok=True)
+
+    def take_back(self, mark: Path | None, relative: Path) -> None:
+        """Remove a stored file that got no row."""
+        (self.root / relative).unlink(missing_ok=True)
+        self.settle(mark)
+
+    def unsettled(self) -> list[Path]:
+        """Return the marks that an earlier process left; call before anything is stored."""
+        return sorted(self.incoming.glob("*.part"))
 
     def store_quarantined(self, spool: Spool, prefix: bytes) -> Path:
         """Keep a data set in quarantine under a random name, durably; return the name."""
@@ -136,10 +162,6 @@ class Inbox:
         spool.keep()
         return name
 
-    def remove(self, relative: Path) -> None:
-        """Remove an instance that has no row."""
-        (self.root / relative).unlink(missing_ok=True)
-
     def remove_quarantined(self, name: Path) -> None:
         """Remove a quarantined object that has no row."""
         (self.quarantine / name).unlink(missing_ok=True)
@@ -147,13 +169,6 @@ class Inbox:
     def holds(self, relative: Path) -> bool:
         """Return whether the file of an instance is there."""
         return (self.root / relative).is_file()
-
-    def instances(self) -> Iterator[Path]:
-        """Yield the relative path of every instance file."""
-        for study in self.root.iterdir():
-            if study.name != _INCOMING and study.is_dir():
-                for path in study.glob("*/*.dcm"):
-                    yield path.relative_to(self.root)
 
     def set_aside(self, relative: Path) -> Path:
         """Move an instance file to quarantine under a random name; return the name."""
@@ -208,6 +223,22 @@ def _write_all(descriptor: int, prefix: bytes, content: memoryview) -> None:
     while written < len(prefix) + len(content):
         rest = (prefix[written:], content) if written < len(prefix) else (content[written - len(prefix) :],)
         written += os.writev(descriptor, rest)
+
+
+def _name(temporary: Path, target: Path) -> Path | None:
+    """Give a file its final name; return the temporary one if it still has that too."""
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        second = temporary.with_suffix(".link")
+        second.hardlink_to(temporary)
+        second.replace(target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        temporary.replace(target)
+        return None
+    return temporary
 
 
 def _sync_folder(folder: Path) -> None:

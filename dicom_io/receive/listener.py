@@ -21,6 +21,7 @@ from dicom_io.receive.acceptor import AssociationServer, StorageAssociation
 from dicom_io.receive.inbox import Inbox
 from dicom_io.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.receive.policy import AllowedPeer, AssociationFacts, Policy, Rejection
+from dicom_io.receive.quiet import quiet_libraries
 from dicom_io.receive.reception import Answer, Arrival, Reception, describe_error
 from dicom_io.receive.records import AssociationRecord, ListenerObserver, Recorder, SilentObserver
 
@@ -123,6 +124,7 @@ class Listener:
         """
         if self._server is not None:
             raise ListenerError("the listener is running already")
+        quiet_libraries()
         orphans = self._reception.set_aside_orphans()
         if orphans:
             _LOGGER.warning("put %d files without a row into quarantine", orphans)

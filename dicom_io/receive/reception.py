@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from dicom_io.receive.head import Head, UnreadableDataSet, read_head
 from dicom_io.receive.inbox import Inbox
-from dicom_io.receive.part10 import data_set_sha256, encode_file_meta
+from dicom_io.receive.part10 import data_set_sha256, encode_file_meta, read_header
 from dicom_io.receive.records import (
     ListenerObserver,
     QuarantinedInstance,
@@ -168,7 +168,7 @@ class Reception:
             elif known.sha256 == instance.sha256:
                 if not self._inbox.holds(known.path):
                     _LOGGER.warning("association %s: a lost file came again", arrival.association_id)
-                    self._inbox.store(spool, prefix, known.path)
+                    self._inbox.settle(self._inbox.store(spool, prefix, known.path))
                 self._observed(self._observer.instance_repeated, known, _since(started))
             else:
                 self._quarantine(instance, spool, prefix, started)
@@ -197,17 +197,16 @@ class Reception:
             return False
 
     def _store(self, instance: StoredInstance, spool: Spool, prefix: bytes) -> None:
-        self._inbox.store(spool, prefix, instance.path)
+        mark = self._inbox.store(spool, prefix, instance.path)
         try:
             self._recorder.record_instance(instance)
         except Exception:
             # a commit whose answer was lost did happen: ask before the file is removed
             known = self._recorder.find_instance(instance.sop_instance_uid)
-            if known is None:
-                self._inbox.remove(instance.path)
+            if known is None or known.sha256 != instance.sha256:
+                self._inbox.take_back(mark, instance.path)
                 raise
-            if known.sha256 != instance.sha256:
-                raise
+        self._inbox.settle(mark)
 
     def _quarantine(self, instance: StoredInstance, spool: Spool, prefix: bytes, started: float) -> None:
         key = (instance.sop_instance_uid, instance.sha256)
@@ -270,30 +269,34 @@ class Reception:
         success. They are kept, in case it was the journal that lost them.
         """
         count = 0
-        for path in list(self._inbox.instances()):
-            uid = path.stem
-            if self._recorder.find_instance(uid) is not None:
-                continue
-            full = self._inbox.root / path
-            size, digest = full.stat().st_size, data_set_sha256(full)
-            name = self._inbox.set_aside(path)
-            self._recorder.record_quarantined(
-                QuarantinedInstance(
-                    reason_code="no-row",
-                    reason="the file was in the inbox without a row, as after a crash; never acknowledged",
-                    study_instance_uid=path.parts[0],
-                    series_instance_uid=path.parts[1],
-                    sop_instance_uid=uid,
-                    sop_class_uid=None,
-                    sha256=digest,
-                    size_bytes=size,
-                    path=name,
-                    received_at=datetime.now(UTC),
-                    association_id="",
-                )
-            )
-            count += 1
+        for mark in self._inbox.unsettled():
+            header = read_header(mark)
+            uid = str(header.SOPInstanceUID)
+            path = self._inbox.instance_path(str(header.StudyInstanceUID), str(header.SeriesInstanceUID), uid)
+            known = self._recorder.find_instance(uid)
+            if (known is None or known.path != path) and self._inbox.holds(path):
+                self._set_aside(path, header, mark)
+                count += 1
+            self._inbox.settle(mark)
         return count
+
+    def _set_aside(self, path: Path, header: Dataset, mark: Path) -> None:
+        digest, size = data_set_sha256(mark), mark.stat().st_size
+        self._recorder.record_quarantined(
+            QuarantinedInstance(
+                reason_code="no-row",
+                reason="the file was in the inbox without a row, as after a crash; never acknowledged",
+                study_instance_uid=path.parts[0],
+                series_instance_uid=path.parts[1],
+                sop_instance_uid=path.stem,
+                sop_class_uid=str(header.get("SOPClassUID", "")) or None,
+                sha256=digest,
+                size_bytes=size,
+                path=self._inbox.set_aside(path),
+                received_at=datetime.now(UTC),
+                association_id="",
+            )
+        )
 
 
 def _compare(arrival: Arrival, head: Head) -> None:
