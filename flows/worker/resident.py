@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Abort, ObjectNotFound
 from prefect.states import Cancelled, Crashed
 from prefect.utilities.engine import propose_state
@@ -158,8 +158,13 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
         await super().teardown(*exc_info)
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        """Ask for runs, unless none could start now: another worker may have a process ready."""
+        """Ask for runs, unless none could start now: another worker may have a process ready.
+
+        A pool of another type is left to the workers of that type.
+        """
         if self._pool.idle == 0 or self.limiter.available_tokens < 1:
+            return []
+        if self._work_pool is None or self._work_pool.type != self.type:
             return []
         return await super().get_and_submit_flow_runs()
 
@@ -232,7 +237,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
         self._on_end(flow_run_id)
 
     async def _set_cancelled(self, flow_run: FlowRun) -> None:
-        state = Cancelled(message="The process of the run was ended on request.")
+        state: State[Any] = Cancelled(message="The process of the run was ended on request.")
         await self.client.set_flow_run_state(flow_run.id, state, force=True)
 
     async def _set_crashed(self, flow_run: FlowRun, message: str) -> None:

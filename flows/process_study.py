@@ -1,0 +1,286 @@
+"""The flow ``process-study``: one job from its files to delivered results, as coarse tasks.
+
+It runs in a warm process of the resident worker, or under any standard Prefect worker. The journal is
+the truth; what Prefect holds is a view without protected health information: tasks exchange paths and
+small summaries, and nothing of what they return is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from httpx import HTTPError
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed
+from prefect.tasks import Task
+
+from flows import pipeline
+from flows.attempts import requeue_or_give_up
+from flows.delivery import DeliveryReport, deliver
+from flows.detectors import DetectorCache
+from flows.journal import IllegalTransition, Journal, StaleRun, UnknownRecord, open_journal
+from flows.settings import Settings, load_settings
+from flows.study_run import StepFailed, StudyRun, without_quotes
+from flows.summary import Reading, delivered, reading_of, summary_markdown
+from models.results import Assessment, FilmReading
+
+__all__ = ["process_study", "warm_up"]
+
+_T = TypeVar("_T")
+
+_FIRST_DELIVERY_PAUSE_S = 0.5
+
+
+class DeliveryIncomplete(StepFailed):
+    """A destination has not taken everything yet."""
+
+
+@cache
+def _settings() -> Settings:
+    return load_settings()
+
+
+@cache
+def _journal() -> Journal:
+    return open_journal(_settings())
+
+
+@cache
+def _detectors() -> DetectorCache:
+    return DetectorCache(_settings().runtime)
+
+
+def warm_up() -> None:
+    """Open the journal and the networks of all routes, before the first study needs them."""
+    _journal()
+    for reference in dict.fromkeys(route.package for route in _settings().routes):
+        _detectors().warm_up(reference)
+
+
+def _raised(state: State[Any]) -> Any:
+    return state.data
+
+
+async def _transport_failed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(_raised(state), DeliveryIncomplete)
+
+
+async def _memory_ran_out(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    error = _raised(state)
+    return isinstance(error, StepFailed) and error.out_of_memory
+
+
+async def _in_thread(run: StudyRun, stage: str, work: Callable[[], _T]) -> _T:
+    """Do a step on a thread, so that the process stays in touch with worker and server."""
+    return await asyncio.to_thread(run.do, stage, work)
+
+
+_PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+
+
+@task(name="gather", **_PLAIN)
+async def gather(run: StudyRun) -> pipeline.Gathered | State[Any]:
+    """Select the instances of the job by their headers, and check that they are those of the journal."""
+    return await _refusable(run, "gather", run.gather)
+
+
+@task(name="prepare", **_PLAIN)
+async def prepare(run: StudyRun, gathered: pipeline.Gathered) -> pipeline.Prepared | State[Any]:
+    """Decode the films into the scratch folder."""
+    contract = run.package().manifest.input
+    return await _refusable(run, "prepare", lambda: pipeline.prepare(gathered, contract, run.scratch))
+
+
+@task(name="gate", **_PLAIN)
+async def gate(run: StudyRun, prepared: pipeline.Prepared) -> pipeline.Prepared | State[Any]:
+    """Pass on the films that the package may read."""
+    contract = run.package().manifest.input
+    return await _refusable(run, "gate", lambda: pipeline.gate(prepared, contract))
+
+
+@task(name="infer", retries=1, retry_condition_fn=_memory_ran_out, **_PLAIN)
+async def infer(run: StudyRun, prepared: pipeline.Prepared, again: list[bool]) -> tuple[FilmReading, ...]:
+    """Run all members on every film; once more with the least memory when memory ran out."""
+
+    def work() -> tuple[FilmReading, ...]:
+        package = run.package()
+        detector = run.detectors.smaller_detector(package) if again else run.detectors.detector(package)
+        again.append(True)
+        return pipeline.infer(prepared.films, detector, run.scratch / "readings.json")
+
+    readings = await _in_thread(run, "infer", work)
+    get_run_logger().info("%d films read by %d members", len(readings), readings[0].members)
+    return readings
+
+
+@task(name="assess", **_PLAIN)
+async def assess(run: StudyRun, readings: tuple[FilmReading, ...]) -> Assessment:
+    """Judge how far the reading can be trusted."""
+    assessment = await _in_thread(run, "assess", lambda: pipeline.assess(readings))
+    get_run_logger().info("decision %s", assessment.decision)
+    return assessment
+
+
+@task(name="encode", **_PLAIN)
+async def encode(run: StudyRun, reading: Reading) -> int:
+    """Write the result objects and record them with their destinations; return how many there are."""
+
+    def work() -> int:
+        route = run.route
+        objects = pipeline.encode(
+            reading.prepared,
+            reading.readings,
+            reading.assessment,
+            package=run.package(),
+            identity=run.identity,
+            content_time=run.job.content_time,
+            serial=run.serial(),
+            key_images=route.key_images,
+            folder=run.results_folder,
+            predecessor=run.predecessor(),
+        )
+        run.keep_outcome(reading_of(reading))
+        run.journal.record_results(run.job.id, objects, route.destinations)
+        return len(objects)
+
+    count = await _in_thread(run, "encode", work)
+    get_run_logger().info("%d objects encoded", count)
+    return count
+
+
+@task(name="deliver", retry_condition_fn=_transport_failed, **_PLAIN)
+async def send(run: StudyRun) -> DeliveryReport:
+    """Send what the destinations miss; repeated with growing pauses while one does not take it."""
+
+    def work() -> DeliveryReport:
+        return deliver(run.journal, run.settings, run.job)
+
+    report = await _in_thread(run, "deliver", work)
+    if not report.complete:
+        raise DeliveryIncomplete("; ".join(f"{name}: {why}" for name, why in report.problems.items()))
+    get_run_logger().info("%d objects delivered", report.sent)
+    return report
+
+
+@task(name="notify", **_PLAIN)
+async def notify(run: StudyRun, title: str, outcome: dict[str, Any]) -> None:
+    """Show the summary of the run in Prefect."""
+    times = await asyncio.to_thread(run.journal.stage_times, run.job.id)
+    await acreate_markdown_artifact(
+        markdown=summary_markdown(run.job, title, outcome, times),
+        key=f"study-{run.job.pseudonym.lower()}",
+        description=f"{run.job.package}, route {run.job.route}, revision {run.job.revision}",
+    )
+
+
+async def _refusable(run: StudyRun, stage: str, work: Callable[[], _T]) -> _T | State[Any]:
+    try:
+        return await _in_thread(run, stage, work)
+    except pipeline.Refused as refusal:
+        get_run_logger().info("refused: %s", refusal)
+        return Completed(name="Refused", message=str(refusal))
+
+
+def _unless_refused(result: _T | State[Any]) -> _T:
+    if isinstance(result, State):
+        raise pipeline.Refused(result.message or "refused")
+    return result
+
+
+@flow(name="process-study", persist_result=False, validate_parameters=True)
+async def process_study(job_id: int) -> State[Any]:
+    """Read one study.
+
+    Parameters
+    ----------
+    job_id : int
+        A job of the journal.
+
+    Returns
+    -------
+    State
+        Completed; Completed as "Refused" for bad input, as "Undelivered" where a destination has not
+        taken everything yet, as "NothingToDo" where the job is not this run's; or Failed.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("process_study runs as a flow run of Prefect; `secondread run` needs none")
+    flow_run_id = str(context.flow_run.id)
+    settings, journal = _settings(), _journal()
+    try:
+        job = await asyncio.to_thread(journal.start_job, job_id, flow_run_id)
+    except (StaleRun, IllegalTransition, UnknownRecord) as error:
+        return Completed(name="NothingToDo", message=f"{error}; `secondread reprocess` reads a study again")
+    run = StudyRun(job, journal, settings, _detectors(), settings.scratch / flow_run_id)
+    try:
+        return await _read(run)
+    except pipeline.Refused as refusal:
+        outcome = {"reasons": [str(refusal)]}
+        await asyncio.to_thread(run.finish, "refused", str(refusal), outcome)
+        await _show(run, "Refused", outcome)
+        return Completed(name="Refused", message=str(refusal))
+    except Exception as error:
+        # Whatever leaves a flow as an exception is stored by Prefect as a pickle, with its text.
+        return await _fail(run, without_quotes(f"study {job.pseudonym}", error))
+    finally:
+        await asyncio.to_thread(run.clean)
+
+
+async def _read(run: StudyRun) -> State[Any]:
+    if not await asyncio.to_thread(run.kept_objects):
+        gathered = _unless_refused(await gather(run))
+        prepared = _unless_refused(await gate(run, _unless_refused(await prepare(run, gathered))))
+        readings = await infer(run, prepared, [])
+        await encode(run, Reading(prepared, readings, await assess(run, readings)))
+    problem = await _send(run)
+    outcome = run.kept_outcome() | delivered(
+        run.journal.job_results(run.job.id), run.journal.deliveries(run.job.id)
+    )
+    await asyncio.to_thread(run.finish, "completed", problem, outcome)
+    title = "Completed" if problem is None else "Undelivered"
+    await _show(run, title, outcome)
+    return Completed(name=title, message=problem and f"delivery goes on in the background: {problem}")
+
+
+async def _send(run: StudyRun) -> str | None:
+    """Deliver within the run as often as configured; return what is missing then."""
+    attempts = run.settings.outbox.delivery_attempts
+    pauses = [_FIRST_DELIVERY_PAUSE_S * 2**number for number in range(attempts - 1)]
+    try:
+        await send.with_options(retries=attempts - 1, retry_delay_seconds=pauses or 0)(run)
+    except DeliveryIncomplete as incomplete:
+        return str(incomplete)
+    return None
+
+
+async def _fail(run: StudyRun, failure: StepFailed) -> State[Any]:
+    """Tell the journal; what may pass gets another attempt, what will not is over."""
+    reason = str(failure)
+    try:
+        if not await asyncio.to_thread(lambda: run.is_current):
+            return Completed(name="NothingToDo", message="the job was given to another run meanwhile")
+        if failure.passing:
+            limit = run.settings.outbox.maximum_attempts
+            await asyncio.to_thread(requeue_or_give_up, run.journal, run.job, reason, limit)
+        else:
+            await asyncio.to_thread(run.finish, "failed", reason, {"reasons": [reason]})
+    except Exception as error:
+        # The reconciler finds a job without an end behind a failed run, and has it run again.
+        return Failed(message=f"{reason}; {without_quotes('the journal', error)}")
+    await _show(run, "Failed", {"reasons": [reason]})
+    return Failed(message=reason)
+
+
+async def _show(run: StudyRun, title: str, outcome: dict[str, Any]) -> None:
+    """Show the summary, if the server is there: the job has ended in the journal either way."""
+    try:
+        await notify(run, title, outcome)
+    except HTTPError as error:
+        get_run_logger().warning("the summary could not be shown: %s", type(error).__name__)

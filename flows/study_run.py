@@ -1,0 +1,212 @@
+"""One run of one job: what it needs, what it may say, and how it tells the journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+from dicom_io.receive.records import StoredInstance
+from dicom_io.results import Predecessor, ResultIdentity
+from flows import pipeline
+from flows.detectors import DetectorCache
+from flows.installation import Installation
+from flows.journal import JobRecord, JobState, Journal, ResultRecord
+from flows.routing.rules import Route
+from flows.settings import Settings
+from models.package import Package, PackageError
+
+__all__ = ["StepFailed", "StudyRun", "is_out_of_memory", "without_quotes"]
+
+_LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+_PASSING = (OSError, MemoryError, OperationalError)
+
+
+class StepFailed(Exception):
+    """A step ended with an error; the text has no PHI, whatever the cause quoted.
+
+    Attributes
+    ----------
+    passing : bool
+        Whether another attempt may succeed: memory, disk or database ran short.
+    out_of_memory : bool
+        Whether memory ran short.
+    """
+
+    def __init__(self, text: str, *, passing: bool = False, out_of_memory: bool = False) -> None:
+        super().__init__(text)
+        self.passing = passing
+        self.out_of_memory = out_of_memory
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, in the words of Python or of the runtime."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return any(words in text for words in ("bad_alloc", "out of memory", "failed to allocate memory"))
+
+
+def without_quotes(name: str, error: Exception) -> StepFailed:
+    """Turn any error into one whose text is ours; what a parser quotes of a file stays out of it."""
+    if isinstance(error, StepFailed):
+        return error
+    memory = is_out_of_memory(error)
+    passing = memory or isinstance(error, _PASSING)
+    if isinstance(error, PackageError):
+        return StepFailed(f"{name}: {error}")
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename]
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "unknown place"
+    # Frames alone: the text of an error may quote the file, and with it the patient.
+    _LOG.error("%s failed with %s\n%s", name, type(error).__name__, "".join(traceback.format_list(frames)))
+    return StepFailed(
+        f"{name} failed with {type(error).__name__} at {place}", passing=passing, out_of_memory=memory
+    )
+
+
+class StudyRun:
+    """A started job with everything that its steps use.
+
+    Parameters
+    ----------
+    job : JobRecord
+        As it was when it started.
+    journal, settings, detectors
+        Those of the process; nothing of the study gets into them.
+    scratch : pathlib.Path
+        Folder of this run alone.
+    """
+
+    def __init__(
+        self, job: JobRecord, journal: Journal, settings: Settings, detectors: DetectorCache, scratch: Path
+    ) -> None:
+        self.job = job
+        self.journal = journal
+        self.settings = settings
+        self.detectors = detectors
+        self.scratch = scratch
+
+    @property
+    def route(self) -> Route:
+        """The route that made the job; StepFailed when it is no longer configured."""
+        for route in self.settings.routes:
+            if route.name == self.job.route:
+                return route
+        raise StepFailed(f"route {self.job.route!r} is no longer configured")
+
+    @property
+    def results_folder(self) -> Path:
+        """Where the objects of this job are kept."""
+        return self.settings.results / self.job.pseudonym / f"{self.job.route}-{self.job.revision}"
+
+    @property
+    def identity(self) -> ResultIdentity:
+        """What the UIDs of the objects follow from."""
+        return ResultIdentity(
+            self.job.fingerprint, self.job.package_hash, self.job.configuration_hash, self.job.revision
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a step for the journal, and let no text of an unexpected error out."""
+        started = time.perf_counter()
+        try:
+            yield
+        except (pipeline.Refused, StepFailed):
+            raise
+        except Exception as error:
+            raise without_quotes(f"study {self.job.pseudonym}, {name}", error) from None
+        finally:
+            self.journal.stage_time(self.job.id, name, time.perf_counter() - started)
+
+    def do(self, name: str, work: Callable[[], _T]) -> _T:
+        """Do a step on this thread."""
+        with self.stage(name):
+            return work()
+
+    def package(self) -> Package:
+        """Return the package of the job, exactly as it was when the job was made."""
+        package = self.detectors.package(self.job.package, self.job.package_hash)
+        if package.content_hash != self.job.package_hash:
+            raise StepFailed(
+                f"package {self.job.package} changed since the job was made: reprocess the study"
+            )
+        return package
+
+    def kept_objects(self) -> list[ResultRecord]:
+        """Return the objects of an earlier attempt, if all of them are still there."""
+        kept = self.journal.job_results(self.job.id)
+        return kept if all(one.path.is_file() for one in kept) else []
+
+    def gather(self) -> pipeline.Gathered:
+        """Select the instances of the job, and say what else of the study is left out and why."""
+        chosen = {one.sop_instance_uid for one in self.journal.job_instances(self.job.id)}
+        paths = [self.settings.inbox / one.path for one in self._instances(chosen)]
+        gathered = pipeline.gather(paths, self.package().manifest.input)
+        selected = tuple(source for source in gathered.selected if source.sop_instance_uid in chosen)
+        gathered = replace(gathered, selected=selected)
+        if gathered.fingerprint != self.job.fingerprint:
+            raise StepFailed("the files in the inbox are not those that the job was made for")
+        return gathered
+
+    def _instances(self, chosen: set[str]) -> list[StoredInstance]:
+        everything = self.journal.study_instances(self.job.study_id)
+        kinds = {one.modality for one in everything if one.sop_instance_uid in chosen}
+        return [
+            one
+            for one in everything
+            if one.sop_instance_uid in chosen
+            or (one.modality in kinds and one.received_at <= self.job.content_time)
+        ]
+
+    def predecessor(self) -> Predecessor | None:
+        """Return the report that this job's report replaces."""
+        for one in self.journal.predecessor_results(self.job.id):
+            if one.kind == "structured-report":
+                return Predecessor(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid)
+        return None
+
+    def serial(self) -> str:
+        """Return the serial number of this installation."""
+        return Installation(self.settings.state_dir).serial
+
+    def keep_outcome(self, outcome: dict[str, Any]) -> None:
+        """Keep what was read beside the objects, for attempts that only send them again."""
+        path = self.results_folder / "reading.json"
+        draft = path.with_suffix(".part")
+        draft.write_text(json.dumps(outcome, indent=1))
+        draft.replace(path)
+
+    def kept_outcome(self) -> dict[str, Any]:
+        """Return what an earlier attempt read."""
+        path = self.results_folder / "reading.json"
+        kept: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        return kept
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the job is still this run's."""
+        now = self.journal.job(self.job.id)
+        return (now.flow_run_id, now.attempt) == (self.job.flow_run_id, self.job.attempt)
+
+    def finish(self, state: JobState, reason: str | None, outcome: dict[str, Any]) -> None:
+        """End the job, unless it was taken from this run meanwhile."""
+        if not self.is_current:
+            raise StepFailed("the job was given to another run meanwhile")
+        self.journal.finish_job(self.job.id, state, reason, outcome)
+
+    def clean(self) -> None:
+        """Remove what the steps handed to each other."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
