@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Final
@@ -31,15 +30,6 @@ QUOTABLE: Final[Collection[str]] = frozenset(
     }
 )  # fmt: skip
 _LONGEST_QUOTE = 64
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    KeyError,
-    AttributeError,
-    NotImplementedError,
-    struct.error,
-)
 
 
 class _UnreadableValue(ValueError):
@@ -124,7 +114,8 @@ def _values(header: Dataset, keyword: str) -> list[object]:
         if keyword not in header:
             return []
         value = header[keyword].value
-    except _UNREADABLE as error:
+    except Exception as error:
+        # Conversion is lazy, and pydicom's errors for bytes that do not fit share no base.
         raise _UnreadableValue(keyword) from error
     if isinstance(value, DicomSequence):
         return list(value)
