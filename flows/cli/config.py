@@ -8,8 +8,6 @@ from ipaddress import ip_address
 from typing import Annotated, Any
 
 import typer
-from models.package import PackageError
-from models.registry import Registry, UnknownPackage
 from sqlalchemy.engine import make_url
 
 from dicom_io.send import NodeAddress, SendError, echo
@@ -17,6 +15,8 @@ from flows.cli.config_pages import effective_values, reference_page
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.settings import DimseNode, Settings
+from models.package import PackageError
+from models.registry import Registry, UnknownPackage
 
 __all__ = ["app"]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from models.package import Package, PackageError, PackageManifest, load_package
-from models.registry import Registry, UnknownPackage
 
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.cli.errors import CommandError, failing_on
+from models.package import Package, PackageError, PackageManifest, load_package
+from models.registry import Registry, UnknownPackage
 
 __all__ = ["app"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from models.registry import Registry
 
 from flows.cli.console import errors, output, print_json
 from flows.cli.context import journal, settings
 from flows.cli.errors import CommandError
 from flows.journal import JobRecord
 from flows.reprocess import Plan, carry_out, plan_reprocessing, wait_for_jobs
+from models.registry import Registry
 
 __all__ = ["app"]
 

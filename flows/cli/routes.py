@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from dicom_io.reading import read_header
-from models.registry import Registry
 
+from dicom_io.reading import read_header
 from dicom_io.send import collect_files
 from flows.cli.console import output, print_json, progress
 from flows.cli.context import journal, settings
@@ -19,6 +18,7 @@ from flows.intake import RoutingFailed, study_headers
 from flows.offline import sort_files
 from flows.routing.engine import Header, InstanceExplanation, RoutingDecision, route_study
 from flows.settings import Settings
+from models.registry import Registry
 
 __all__ = ["app"]
 

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from models.detector import open_detector
-from models.package import Package, PackageError
-from models.runtime import RuntimeUnavailable
 
 from dicom_io.send import collect_files
 from flows.cli.console import output, progress, table
@@ -22,6 +19,9 @@ from flows.installation import Installation
 from flows.offline import OfflineReader, RunReport, StudyReport, sort_files
 from flows.offline.files import FolderContents
 from flows.offline.report import FileReport
+from models.detector import open_detector
+from models.package import Package, PackageError
+from models.runtime import RuntimeUnavailable
 
 __all__ = ["app"]
 

@@ -12,10 +12,16 @@ end
 
 function OnStableStudy(studyId, tags, metadata)
   local series = ParseJson(RestApiGet('/studies/' .. studyId .. '/series'))
+  local wanted = {}
   for _, one in ipairs(series) do
     local fromSecondRead = senderOf(one['Instances'][1]) == settings['CallingAet']
     if settings['RouteResults'] or not fromSecondRead then
-      SendToModality(one['ID'], settings['Modality'])
+      table.insert(wanted, one['ID'])
     end
+  end
+  if #wanted > 0 then
+    -- One job, one association; a failed job stays visible in Orthanc's list of jobs and can be sent again there.
+    local job = { Resources = wanted, Asynchronous = true }
+    RestApiPost('/modalities/' .. settings['Modality'] .. '/store', DumpJson(job, true))
   end
 end

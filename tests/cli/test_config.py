@@ -1,0 +1,109 @@
+"""``secondread config``: wrong settings are named, open doors are warned of, sources are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.cli import config as command
+from flows.cli.config_pages import reference_page
+from tests.cli.conftest import Cli
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "secondread.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nonsense", "no TOML"),
+        ("bogus = 1", "bogus: there is no such setting"),
+        ("[listener]\nport = 99999", "listener.port: Input should be less than or equal to 65535 (given: 99999)"),
+        ("[listener]\nae_title = 'MUCH TOO LONG A TITLE'", "listener.ae_title: an AE title has 1 to 16"),
+        ("[[routes]]\nname='a'\npackage='p'\nwhen={tag='Modality', equals='CR'}\ndestinations=['x']", "unknown nodes: x"),
+        ("[[routes]]\nname='a'\npackage='p'\nwhen={tag='NoSuchTag', equals='CR'}", "no attribute keyword"),
+        ("[prefect]\nembedded = false", "prefect.api_url is needed"),
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_one_line_and_status_two(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
+    answer = cli("--config", written(tmp_path, text), "config", "check")
+    assert answer.status == 2
+    assert said in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_a_missing_file_is_named(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("--config", tmp_path / "none.toml", "config", "check")
+    assert (answer.status, "none.toml" in answer.err) == (2, True)
+
+
+def test_the_defaults_are_right(cli: Cli) -> None:
+    answer = cli("config", "check", "--json")
+    assert answer.status == 0, answer
+    assert answer.json["valid"] is True
+    assert answer.json["errors"] == []
+
+
+def test_an_open_listener_is_warned_of(cli: Cli, tmp_path: Path) -> None:
+    path = written(tmp_path, "[listener]\nhost = '0.0.0.0'\npeers = [{ae_title='*', address='10.0.0.0/8'}]")
+    warnings = cli("--config", path, "config", "check", "--json").json["warnings"]
+    assert any("listener.host 0.0.0.0 is reachable from other machines" in text for text in warnings)
+    assert any("10.0.0.0/8 may send under any AE title" in text for text in warnings)
+
+
+def test_an_unknown_package_is_an_error(cli: Cli, tmp_path: Path) -> None:
+    path = written(tmp_path, "[[routes]]\nname='a'\npackage='no-such'\nwhen={tag='Modality', equals='CR'}")
+    answer = cli("--config", path, "config", "check", "--json")
+    assert answer.status == 1
+    assert "no-such" in answer.json["errors"][0]
+
+
+@pytest.mark.parametrize(
+    ("installed", "said"),
+    [({"onnxruntime", "onnxruntime-gpu"}, "both installed"), (set(), "no ONNX Runtime")],
+)
+def test_the_two_runtimes_exclude_each_other(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, installed: set[str], said: str
+) -> None:
+    monkeypatch.setattr(command, "_installed", lambda name: name in installed)
+    answer = cli("config", "check", "--json")
+    assert answer.status == 1
+    assert any(said in text for text in answer.json["errors"])
+
+
+def test_a_node_that_does_not_answer_is_warned_of(cli: Cli, tmp_path: Path) -> None:
+    path = written(tmp_path, "[nodes.pacs]\nae_title = 'PACS'\nport = 1")
+    without = cli("--config", path, "config", "check", "--json").json["warnings"]
+    asked = cli("--config", path, "config", "check", "--nodes", "--json").json["warnings"]
+    assert [text for text in asked if text not in without] != []
+    assert "node 'pacs' does not answer" in asked[-1]
+
+
+def test_show_says_where_each_value_comes_from(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(
+        tmp_path, "[listener]\nport = 1234\n[journal]\nurl = 'postgresql+psycopg://me:secret@host/db'"
+    )
+    monkeypatch.setenv("SECONDREAD_WORKER__SPARES", "3")
+    shown = cli("--config", path, "config", "show", "--json").json
+    assert shown["listener.port"] == {"value": 1234, "source": "file"}
+    assert shown["worker.spares"] == {"value": 3, "source": "environment"}
+    assert shown["state_dir"]["source"] == "environment"
+    assert shown["metrics.port"]["source"] == "default"
+    assert shown["journal.url"]["value"] == "postgresql+psycopg://me:***@host/db"
+
+
+def test_the_reference_page_is_the_written_one() -> None:
+    assert (REPOSITORY / "docs" / "settings.md").read_text() == reference_page(), "run `make docs`"
+
+
+def test_the_example_is_right(cli: Cli) -> None:
+    answer = cli("--config", REPOSITORY / "infra" / "secondread.toml", "config", "check", "--json")
+    assert answer.json["errors"] == []
