@@ -35,9 +35,9 @@ def _sorted(folder: Path) -> FolderContents:
     with progress("headers", len(collection.files)) as bar:
         contents = sort_files(collection, lambda: bar.advance(bar.task_ids[0]))
     if not contents.studies:
-        first = contents.set_aside[0]
+        number, first = len(contents.set_aside), contents.set_aside[0]
         raise CommandError(
-            f"no DICOM study in {folder}: {len(contents.set_aside)} files, the first ({first.path.name}): {first.reason}"
+            f"no DICOM study in {folder}: {number} files, the first ({first.path.name}): {first.reason}"
         )
     return contents
 

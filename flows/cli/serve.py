@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from enum import StrEnum
+from typing import Annotated
+
 import typer
 
 from flows.cli.context import settings
@@ -13,9 +17,26 @@ __all__ = ["app"]
 app = typer.Typer()
 
 
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+
+
 @app.command()
-def command() -> None:
+def command(
+    log_level: Annotated[
+        LogLevel, typer.Option(help="How much is logged on standard error.")
+    ] = LogLevel.INFO,
+) -> None:
     """Run listener, journal, routing, Prefect and the resident worker until SIGTERM or Ctrl-C."""
+    logging.basicConfig(
+        level=log_level.value.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    # The association's details of every peer are the journal's to keep, and may name patients at DEBUG.
+    logging.getLogger("pynetdicom").setLevel(logging.WARNING)
     try:
         serve(settings())
     except ServiceError as error:

@@ -160,9 +160,8 @@ class LocalSystem:
     def check(self) -> None:
         """Raise SystemFailed where the service has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
-            raise SystemFailed(
-                f"the service ended with status {self._process.returncode}. {self.last_words()}"
-            )
+            status = self._process.returncode
+            raise SystemFailed(f"the service ended with status {status}. {self.last_words()}")
 
     def last_words(self) -> str:
         """Return the end of the service's log, with the log's name."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicom_io.reading import InputError, read_header
 from pydicom.uid import MediaStorageDirectoryStorage
 
+from dicom_io.reading import InputError, read_header
 from dicom_io.receive.part10 import data_set_sha256
 from dicom_io.send import Collection
 
@@ -75,20 +75,21 @@ def _take(path: Path, studies: dict[str, StudyFiles], seen: dict[str, Path]) -> 
         return SetAside(path, error.code, str(error))
     except OSError as error:
         return SetAside(path, "unreadable", f"the file cannot be read: {error.strerror or error}")
-    if header.get("SOPClassUID") == MediaStorageDirectoryStorage or "DirectoryRecordSequence" in header:
-        return SetAside(path, "dicomdir", "the file is a DICOMDIR, an index without images")
     study, instance = str(header.get("StudyInstanceUID") or ""), str(header.get("SOPInstanceUID") or "")
+    if header.get("SOPClassUID") == MediaStorageDirectoryStorage:
+        return SetAside(path, "dicomdir", "the file is a DICOMDIR, an index without images")
     if not study or not instance:
         missing = "Study Instance UID" if not study else "SOP Instance UID"
         return SetAside(path, "missing-uid", f"the object has no {missing}")
     if instance in seen:
-        if data_set_sha256(path) == data_set_sha256(seen[instance]):
-            return SetAside(path, "duplicate", f"the same object as {seen[instance].name}")
-        return SetAside(
-            path,
-            "conflicting-instance",
-            f"the SOP Instance UID of {seen[instance].name} with other content: not read",
-        )
+        return _second(path, seen[instance])
     seen[instance] = path
     studies.setdefault(study, StudyFiles(study)).paths[instance] = path
     return None
+
+
+def _second(path: Path, first: Path) -> SetAside:
+    if data_set_sha256(path) == data_set_sha256(first):
+        return SetAside(path, "duplicate", f"the same object as {first.name}")
+    reason = f"the SOP Instance UID of {first.name} with other content: not read"
+    return SetAside(path, "conflicting-instance", reason)

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dicom_io.reading import InputError, read_header
-from models.detector import Detector
-from models.package import Package
-
 from dicom_io.results import EncodedObject, ResultIdentity
 from flows import pipeline
 from flows.installation import Installation
@@ -28,6 +25,8 @@ from flows.offline.report import (
     StudyReport,
     candidate_values,
 )
+from models.detector import Detector
+from models.package import Package
 from models.results import Assessment, FilmReading
 
 __all__ = ["OfflineReader"]

@@ -13,6 +13,9 @@ from tests.cli.conftest import Cli
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+ROUTE = "[[routes]]\nname='a'\npackage='p'\n"
+
+
 def written(folder: Path, text: str) -> Path:
     path = folder / "secondread.toml"
     path.write_text(text)
@@ -24,13 +27,13 @@ def written(folder: Path, text: str) -> Path:
     [
         ("nonsense", "no TOML"),
         ("bogus = 1", "bogus: there is no such setting"),
-        ("[listener]\nport = 99999", "listener.port: Input should be less than or equal to 65535 (given: 99999)"),
+        ("[listener]\nport = 99999", "listener.port: Input should be less than or equal to 65535"),
         ("[listener]\nae_title = 'MUCH TOO LONG A TITLE'", "listener.ae_title: an AE title has 1 to 16"),
-        ("[[routes]]\nname='a'\npackage='p'\nwhen={tag='Modality', equals='CR'}\ndestinations=['x']", "unknown nodes: x"),
-        ("[[routes]]\nname='a'\npackage='p'\nwhen={tag='NoSuchTag', equals='CR'}", "no attribute keyword"),
+        (ROUTE + "when={tag='Modality', equals='CR'}\ndestinations=['x']", "unknown nodes: x"),
+        (ROUTE + "when={tag='NoSuchTag', equals='CR'}", "no attribute keyword"),
         ("[prefect]\nembedded = false", "prefect.api_url is needed"),
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_are_one_line_and_status_two(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
     answer = cli("--config", written(tmp_path, text), "config", "check")
     assert answer.status == 2
