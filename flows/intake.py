@@ -135,9 +135,10 @@ class Intake:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; before the listener, whose predecessor's open associations are closed here."""
         if self._thread is not None:
             raise RuntimeError("the intake is already running")
+        self._journal.close_open_associations()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()

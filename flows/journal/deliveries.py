@@ -178,10 +178,11 @@ class DeliveriesJournal(JobsJournal):
                 raise ReprocessRefused(f"job {job_id} was replaced by revision {later}: reprocess that one")
             self._next_attempt(connection, job, reason, allowed=tuple(FINAL_JOB_STATES))
             if redeliver:
+                now = self._clock()
                 connection.execute(
                     update(deliveries)
                     .where(deliveries.c.job_id == job_id)
-                    .values(state="pending", state_at=self._clock(), error=None, attempts=0)
+                    .values(state="pending", state_at=now, created_at=now, error=None, attempts=0)
                 )
             return self._job(connection, job_id)
 

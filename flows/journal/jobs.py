@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, case, insert, select, update
 
 from dicom_io.receive.records import StoredInstance
-from flows.journal.errors import JournalError, ReprocessRefused, StaleRun, UnknownRecord
+from flows.journal.errors import IllegalTransition, JournalError, ReprocessRefused, StaleRun, UnknownRecord
 from flows.journal.receiving import INSTANCE_COLUMNS, stored_instance
 from flows.journal.records import AttemptRecord, EventRecord, JobDraft, JobRecord
 from flows.journal.states import ACTIVE_JOB_STATES, FINAL_JOB_STATES, JobState, check_job_step
@@ -388,10 +388,7 @@ class JobsJournal(StudiesJournal):
         self, connection: Connection, job: JobRecord, reason: str, allowed: Sequence[JobState]
     ) -> None:
         if job.state not in allowed:
-            check_job_step(f"job {job.id}", job.state, "waiting")
-            raise JournalError(
-                f"job {job.id} is {job.state!r}: only {', '.join(allowed)} jobs go into the queue again"
-            )
+            raise IllegalTransition(f"job {job.id}", job.state, "waiting")
         now = self._clock()
         attempt = job.attempt + 1
         given_up = {"state": "failed", "reason": reason, "finished_at": now}

@@ -209,7 +209,7 @@ def test_only_active_or_failed_jobs_are_requeued(journal: Journal, job: JobRecor
         journal.requeue_job(job.id, "no run")
     journal.start_job(job.id)
     journal.finish_job(job.id, "completed")
-    with pytest.raises(JournalError, match="only submitted, running, failed"):
+    with pytest.raises(IllegalTransition, match="'completed' and cannot become 'waiting'"):
         journal.requeue_job(job.id, "no run")
 
 
