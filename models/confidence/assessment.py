@@ -1,0 +1,55 @@
+"""From readings to an assessment: components, decision and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.confidence.boxes import member_support, score_spread
+from models.results import Assessment, Candidate, FilmReading
+
+__all__ = ["assess_detection"]
+
+
+def assess_detection(readings: Sequence[FilmReading]) -> Assessment:
+    """Report how far the members agree on a study; no decision is fitted yet.
+
+    The components describe the candidates above the operating point, and where there is none the
+    strongest candidate below it:
+
+    - ``member_support``: the least fraction of members that stand behind one of them;
+    - ``score_spread``: the largest standard deviation of the members' scores, silent members as 0;
+    - ``case_score``: the highest probability of a film.
+
+    Raises
+    ------
+    ValueError
+        There is no reading.
+    """
+    if not readings:
+        raise ValueError("an assessment needs at least one reading")
+    reported = [candidate for reading in readings for candidate in reading.above_operating_point]
+    strongest = _strongest(readings)
+    judged = reported or ([strongest] if strongest else [])
+    components = {
+        "member_support": min((member_support(c.member_scores) for c in judged), default=0.0),
+        "score_spread": max((score_spread(c.member_scores) for c in judged), default=0.0),
+        "case_score": max(reading.case_score for reading in readings),
+    }
+    members = readings[0].members
+    reasons = ["Confidence has not been fitted for this package: the reading is not assessed."]
+    if reported:
+        least = round(components["member_support"] * members)
+        reasons.append(f"Every finding is seen by at least {least} of {members} members.")
+    elif strongest:
+        seen = round(components["member_support"] * members)
+        reasons.append(
+            f"No candidate reaches the operating point; the strongest is seen by {seen} of {members} members."
+        )
+    else:
+        reasons.append(f"None of {members} members sees anything; agreement on nothing is not confidence.")
+    return Assessment(decision="not-assessed", components=components, reasons=tuple(reasons))
+
+
+def _strongest(readings: Sequence[FilmReading]) -> Candidate | None:
+    candidates = [reading.candidates[0] for reading in readings if reading.candidates]
+    return max(candidates, key=lambda candidate: candidate.score, default=None)
