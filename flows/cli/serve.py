@@ -27,9 +27,7 @@ class LogLevel(StrEnum):
 
 @app.command()
 def command(
-    log_level: Annotated[
-        LogLevel, typer.Option(help="How much is logged on standard error.")
-    ] = LogLevel.INFO,
+    log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.INFO,
 ) -> None:
     """Run listener, journal, routing, Prefect and the resident worker until SIGTERM or Ctrl-C."""
     logging.basicConfig(
