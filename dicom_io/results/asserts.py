@@ -70,9 +70,9 @@ def check_key_image(image: Dataset, context: ResultContext, header: Dataset) -> 
     if str(image.StudyInstanceUID) != str(header.StudyInstanceUID):
         problems.append("it is not in the study of its film")
     films = {str(h.SOPInstanceUID) for h in context.headers}
-    for item in image.get("SourceImageSequence") or ():
-        if str(item.ReferencedSOPInstanceUID) not in films:
-            problems.append("it refers to an image that was not read")
+    sources = {str(item.ReferencedSOPInstanceUID) for item in image.get("SourceImageSequence") or ()}
+    if not sources or not sources <= films:
+        problems.append("it refers to an image that was not read")
     length = int(image.Rows) * int(image.Columns) * int(image.SamplesPerPixel)
     if len(image.PixelData) != length + length % 2:
         problems.append(f"it has {len(image.PixelData)} bytes of pixels instead of {length}")
@@ -88,7 +88,7 @@ def _walk(item: Dataset) -> Iterator[Dataset]:
 
 def _name(item: Dataset) -> str:
     names = item.get("ConceptNameCodeSequence")
-    return str(names[0].get("CodeValue")) if names else ""
+    return str(list(names)[0].get("CodeValue")) if names else ""
 
 
 def _children(item: Dataset, code: str) -> list[Dataset]:
@@ -143,7 +143,8 @@ def _reference_problems(report: Dataset, context: ResultContext, study: str) -> 
 
 
 def _region_problems(group: Dataset, finding: Finding, context: ResultContext) -> Iterator[str]:
-    (region, *more) = _children(group, _REGION)
+    regions = _children(group, _REGION)
+    region = regions[0]
     name, header = f"finding {finding.number}", context.header_of(finding.sop_instance_uid)
     sources = [
         r for child in region.get("ContentSequence") or () for r in child.get("ReferencedSOPSequence", ())
@@ -152,7 +153,7 @@ def _region_problems(group: Dataset, finding: Finding, context: ResultContext) -
         yield f"the region of {name} is not selected from its film"
     points = [float(value) for value in region.GraphicData]
     columns, rows = points[0::2], points[1::2]
-    if more or len(columns) != 5 or (columns[0], rows[0]) != (columns[-1], rows[-1]):
+    if len(regions) != 1 or len(columns) != 5 or (columns[0], rows[0]) != (columns[-1], rows[-1]):
         yield f"{name} needs one closed box"
         return
     if min(columns) < 0 or min(rows) < 0 or max(columns) > header.Columns or max(rows) > header.Rows:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from importlib.metadata import PackageNotFoundError, version
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_io.results.context import ResultContext
 from dicom_io.results.identity import derived_uid
@@ -84,7 +84,10 @@ def start(
     """
     dataset = Dataset()
     copy_patient_and_study(source, dataset)
-    _add_sop_common(dataset, context, source, sop_class_uid, context.identity.uid(instance), number)
+    dataset.SOPClassUID = sop_class_uid
+    dataset.SOPInstanceUID = context.identity.uid(instance)
+    dataset.InstanceNumber = number
+    _add_times(dataset, local_content_time(context, source))
     _add_series(dataset, context, kind)
     _add_equipment(dataset, context)
     dataset.file_meta = _file_meta(sop_class_uid, str(dataset.SOPInstanceUID))
@@ -101,14 +104,8 @@ def local_content_time(context: ResultContext, source: Dataset) -> datetime:
     return context.content_time.astimezone(timezone(offset))
 
 
-def _add_sop_common(
-    dataset: Dataset, context: ResultContext, source: Dataset, sop_class_uid: str, uid: str, number: int
-) -> None:
-    moment = local_content_time(context, source)
+def _add_times(dataset: Dataset, moment: datetime) -> None:
     date, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
-    dataset.SOPClassUID = sop_class_uid
-    dataset.SOPInstanceUID = uid
-    dataset.InstanceNumber = number
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
     dataset.SeriesDate, dataset.SeriesTime = date, time
     dataset.ContentDate, dataset.ContentTime = date, time
@@ -145,9 +142,9 @@ def _add_equipment(dataset: Dataset, context: ResultContext) -> None:
 
 def _file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = sop_class_uid
-    meta.MediaStorageSOPInstanceUID = sop_instance_uid
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = derived_uid("implementation", MANUFACTURER)
+    meta.ImplementationClassUID = UID(derived_uid("implementation", MANUFACTURER))
     meta.ImplementationVersionName = f"SECONDREAD {software_version()}"[:16]
     return meta

@@ -78,7 +78,9 @@ def render_key_image(
     placed: list[_Rectangle] = []
     for finding, outline in zip(findings, outlines, strict=True):
         label = f"{finding.number}   {_percent(finding.candidate.score)}"
-        placed.append(_draw_label(draw, label, outline, [*outlines, *placed], limits, style))
+        size = _label_size(draw, label, style)
+        placed.append(_place(outline, size, [*outlines, *placed], limits, style.gap))
+        _draw_label(draw, label, placed[-1], style)
     return np.asarray(canvas, dtype=np.uint8)
 
 
@@ -98,7 +100,7 @@ def _scaled(film: Film, pixel_aspect: float | None) -> tuple[Image.Image, float,
 
 def _style(picture: Image.Image) -> _Style:
     text = max(24, min(round(max(picture.size) / 52), round(picture.width / 30)))
-    return _Style(text=text, line=max(2, text // 12), halo=max(1, text // 20), gap=max(6, text // 3))
+    return _Style(text=text, line=max(3, text // 9), halo=max(2, text // 18), gap=max(6, text // 3))
 
 
 @lru_cache(maxsize=8)
@@ -180,21 +182,14 @@ def _draw_corners(draw: ImageDraw.ImageDraw, outline: _Rectangle, style: _Style)
             draw.line(stroke, colour, width, joint="curve")
 
 
-def _draw_label(
-    draw: ImageDraw.ImageDraw,
-    text: str,
-    outline: _Rectangle,
-    taken: Sequence[_Rectangle],
-    limits: _Rectangle,
-    style: _Style,
-) -> _Rectangle:
-    width = draw.textlength(text, _font(style.text)) + style.gap * 2
-    height = style.text * 1.3
-    place = _place(outline, (width, height), taken, limits, style.gap)
+def _label_size(draw: ImageDraw.ImageDraw, text: str, style: _Style) -> tuple[float, float]:
+    return draw.textlength(text, _font(style.text)) + style.gap * 2, style.text * 1.3
+
+
+def _draw_label(draw: ImageDraw.ImageDraw, text: str, place: _Rectangle, style: _Style) -> None:
     draw.rectangle(place, fill=_BLACK)
     middle = ((place[0] + place[2]) / 2, (place[1] + place[3]) / 2)
     draw.text(middle, text, _AMBER, _font(style.text), anchor="mm")
-    return place
 
 
 def _place(

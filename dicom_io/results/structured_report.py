@@ -6,10 +6,14 @@ from collections.abc import Iterable
 
 from highdicom.sr import (
     CodedConcept,
+    ContainerContentItem,
+    ContentSequence,
     DeviceObserverIdentifyingAttributes,
     MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
+    RelationshipTypeValues,
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -27,6 +31,7 @@ __all__ = ["encode_structured_report"]
 
 _CHEST_RADIOGRAPHY = concept("399208008", "SCT", "Plain chest X-ray")
 _RADIOGRAPHY = concept("168537006", "SCT", "Plain radiography")
+_QUALITATIVE_EVALUATIONS = concept("C0034375", "UMLS", "Qualitative Evaluations")
 _REQUEST = (
     "AccessionNumber",
     "IssuerOfAccessionNumberSequence",
@@ -101,15 +106,33 @@ def _content(context: ResultContext) -> MeasurementReport:
         ),
     )
     by_film = {reading.sop_instance_uid: reading for reading in context.readings}
-    groups = [finding_group(context, f) for f in sorted(context.findings, key=lambda f: f.number)]
-    for number, header in enumerate(context.headers, start=1):
-        groups.append(film_group(context, by_film[str(header.SOPInstanceUID)], number))
-    groups.append(reading_group(context))
-    return MeasurementReport(
+    planar = [finding_group(context, f) for f in sorted(context.findings, key=lambda f: f.number)]
+    whole = [
+        film_group(context, by_film[str(header.SOPInstanceUID)], number)
+        for number, header in enumerate(context.headers, start=1)
+    ]
+    whole.append(reading_group(context))
+    # Readers that tell planar groups by counting regions over the whole container (PixelMed) take every
+    # group for a planar one where there is exactly one region; the groups of whole films then stand apart.
+    apart = len(planar) == 1
+    report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer),
         procedure_reported=_procedures(context.headers),
-        imaging_measurements=groups,
+        imaging_measurements=planar if apart else [*planar, *whole],
     )
+    if apart:
+        report[0].ContentSequence.append(_qualitative_evaluations(whole))
+    return report
+
+
+def _qualitative_evaluations(groups: list[MeasurementsAndQualitativeEvaluations]) -> ContainerContentItem:
+    container = ContainerContentItem(
+        name=_QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+    container.ContentSequence = ContentSequence()
+    for group in groups:
+        container.ContentSequence.extend(group)
+    return container
 
 
 def _procedures(headers: Iterable[Dataset]) -> list[CodedConcept]:

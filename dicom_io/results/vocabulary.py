@@ -23,6 +23,12 @@ __all__ = [
 AI_NOTICE: Final = "AI result, research use"
 OWN_SCHEME: Final = "99SECONDREAD"
 _CODE_LENGTH = 16
+_COMPONENTS = {
+    "member_support": "Members that mark the finding, fraction of all",
+    "score_spread": "Standard deviation of the member scores (0 to 1)",
+    "mean_iou": "Mean IoU of the members' boxes with the finding",
+    "pairwise_f1": "Mean F1 of member pairs at IoU 0.2",
+}
 _SUBSTITUTES = str.maketrans(
     {"≥": ">=", "≤": "<=", "≈": "~", "×": "x", "µ": "u", "–": "-", "—": "-", "−": "-", "→": "->", "±": "+/-"}
     | {"‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "·": "-", "•": "-", "ß": "ss", "ø": "o", "Ø": "O"}
@@ -51,7 +57,8 @@ def own(value: str, meaning: str) -> CodedConcept:
 def component_concept(name: str) -> CodedConcept:
     """Return the concept of a confidence component, e.g. ``member_support``."""
     words = re.sub(r"[^A-Za-z0-9]+", " ", ascii_text(name)).strip()
-    return own(words.lower().replace(" ", "-"), words[:1].upper() + words[1:])
+    meaning = _COMPONENTS.get(name, words[:1].upper() + words[1:])
+    return own(words.lower().replace(" ", "-"), meaning)
 
 
 def coding_scheme_identification() -> Dataset:
