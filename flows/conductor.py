@@ -75,7 +75,7 @@ async def conduct(settings: Settings) -> None:
                     settings.prefect.work_pool, settings=settings, on_end=lambda _run: reconciler.wake()
                 )
                 group.create_task(worker.start(printer=_LOG.info), name="resident worker")
-            dispatcher = Dispatcher(journal, settings, client, worker.wake if worker is not None else None)
+            dispatcher = Dispatcher(journal, settings, client, worker.offer if worker is not None else None)
             group.create_task(dispatcher.run(), name="dispatch")
             group.create_task(reconciler.run(), name="reconcile")
             group.create_task(_deliver_late(journal, settings), name="deliver late")

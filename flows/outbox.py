@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import httpx
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
 
 from flows.deployment import Registration, register
 from flows.journal import JobRecord, Journal, StaleRun
@@ -36,8 +37,8 @@ class Dispatcher:
     ----------
     client : PrefectClient
         Without retries of its own: a server that is away is asked again here, and soon.
-    on_submitted : callable, optional
-        Called after each submission: a worker in the same process need not wait for its next poll.
+    offer : callable, optional
+        Called with each new run: a worker in the same process need not wait for its next poll.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Dispatcher:
         journal: Journal,
         settings: Settings,
         client: PrefectClient,
-        on_submitted: Callable[[], None] | None = None,
+        offer: Callable[[FlowRun], Awaitable[None]] | None = None,
     ) -> None:
         self._journal = journal
         self._settings = settings
         self._client = client
-        self._on_submitted = on_submitted or (lambda: None)
+        self._offer = offer
         self._registration: Registration | None = None
 
     async def registration(self) -> Registration:
@@ -99,7 +100,8 @@ class Dispatcher:
             _LOG.warning("the deployment is gone from the Prefect server and is registered again")
             self._registration = None
             return
-        self._on_submitted()
+        if self._offer is not None and flow_run.state is not None and flow_run.state.is_scheduled():
+            await self._offer(flow_run)
         try:
             await asyncio.to_thread(self._journal.mark_submitted, job.id, str(flow_run.id))
         except StaleRun as error:

@@ -147,6 +147,11 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> Running:
         port = _start_receiving(settings, stack, journal, metrics)
     except (JournalError, ListenerError, InboxError, OSError) as error:
         raise ServiceError(str(error)) from error
+    if server is not None and not await wait_until_healthy(settings.prefect.url, _SERVER_START_S):
+        _LOG.warning(
+            "the Prefect server does not answer yet, see %s; studies are received, their jobs wait",
+            log_path(settings, "prefect-server"),
+        )
     return Running(port, metrics.url, settings.prefect.ui_url, server, conductor)
 
 
@@ -217,11 +222,6 @@ async def _start_server(settings: Settings, stack: AsyncExitStack) -> Supervised
     server = SupervisedProcess(server_program(settings), log_file=log_path(settings, "prefect-server"))
     await server.start()
     stack.push_async_callback(server.stop)
-    if not await wait_until_healthy(settings.prefect.url, _SERVER_START_S):
-        _LOG.warning(
-            "the Prefect server does not answer yet, see %s; studies are received, their jobs wait",
-            log_path(settings, "prefect-server"),
-        )
     return server
 
 

@@ -20,11 +20,9 @@ import sys
 import time
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 import psutil
-from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import AsyncClientContext
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import run_flow_async
@@ -62,11 +60,11 @@ async def _warm_up(modules: list[str]) -> None:
                 await result
 
 
-async def _execute(client: PrefectClient, run: Run) -> Done:
+async def _execute(run: Run) -> Done:
     """Execute one flow run; what goes wrong outside the flow itself is told in ``error``."""
     state_name, error = "Unknown", None
     try:
-        flow_run = await client.read_flow_run(UUID(run.flow_run_id))
+        flow_run = FlowRun.model_validate(run.flow_run)
         state: State[Any] = await run_flow_async(  # type: ignore[assignment]
             _flow(run.entrypoint),
             flow_run=flow_run,
@@ -86,14 +84,14 @@ async def _execute(client: PrefectClient, run: Run) -> Done:
 async def _serve(descriptor: int, modules: list[str]) -> None:
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
     await _warm_up(modules)
-    async with AsyncClientContext.get_or_create() as context:
+    async with AsyncClientContext.get_or_create():
         _give_memory_back()
         gc.freeze()
         seconds = time.time() - psutil.Process().create_time()
         await send(writer, Ready(memory_bytes=_resident_bytes(), seconds=seconds))
         message = await receive(reader)
         while isinstance(message, Run):
-            running = asyncio.create_task(_execute(context.client, message))
+            running = asyncio.create_task(_execute(message))
             following = asyncio.create_task(receive(reader))
             await asyncio.wait({running, following}, return_when=asyncio.FIRST_COMPLETED)
             if following.done():

@@ -122,12 +122,12 @@ class Child:
         self.memory_at_ready = self.memory = message.memory_bytes
         return message
 
-    async def run(self, flow_run_id: str, entrypoint: str, timeout_s: float) -> RunOutcome:
+    async def run(self, request: Run, timeout_s: float) -> RunOutcome:
         """Execute a flow run and wait for its end."""
-        self.flow_run_id = flow_run_id
+        self.flow_run_id = request.flow_run_id
         self.runs += 1
         try:
-            await send(self._writer, Run(flow_run_id=flow_run_id, entrypoint=entrypoint))
+            await send(self._writer, request)
             message = await asyncio.wait_for(receive(self._reader), timeout_s)
         except TimeoutError:
             await self.kill()
@@ -249,10 +249,10 @@ class ChildPool:
                 return True
         return False
 
-    async def execute(self, child: Child, flow_run_id: str, entrypoint: str) -> RunOutcome:
+    async def execute(self, child: Child, request: Run) -> RunOutcome:
         """Execute a flow run in an acquired child and give the child back."""
         try:
-            return await child.run(flow_run_id, entrypoint, self._limits.run_timeout_s)
+            return await child.run(request, self._limits.run_timeout_s)
         finally:
             await self.release(child)
 

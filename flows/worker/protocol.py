@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -15,11 +15,12 @@ class _Message(BaseModel):
 
 
 class Run(_Message):
-    """Worker to child: execute this flow run."""
+    """Worker to child: execute this flow run; ``flow_run`` is Prefect's record of it."""
 
     kind: Literal["run"] = "run"
     flow_run_id: str
     entrypoint: str
+    flow_run: dict[str, Any]
 
 
 class Stop(_Message):

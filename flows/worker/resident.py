@@ -24,15 +24,16 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 from prefect.exceptions import Abort, ObjectNotFound
 from prefect.states import Cancelled, Crashed
 from prefect.utilities.engine import propose_state
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
-from pydantic import Field
 
 from flows.prefect_server import child_environment
 from flows.settings import Settings, load_settings
 from flows.worker.pool import ChildPool, PoolLimits, RunEnd, RunOutcome, process_identity
+from flows.worker.protocol import Run
 
 __all__ = ["ResidentConfiguration", "ResidentResult", "ResidentVariables", "ResidentWorker"]
 
@@ -47,17 +48,11 @@ _THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "M
 
 
 class ResidentConfiguration(BaseJobConfiguration):
-    """What a deployment may say about its runs."""
-
-    entrypoint: str | None = Field(
-        default=None, description="Module path of the flow; the deployment's own by default."
-    )
+    """What a deployment may say about its runs; the processes are warm, so their environment is fixed."""
 
 
 class ResidentVariables(BaseVariables):
     """The variables of the work pool's template."""
-
-    entrypoint: str | None = Field(default=None, description="Module path of the flow.")
 
 
 class ResidentResult(BaseWorkerResult):
@@ -162,11 +157,22 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
 
         A pool of another type is left to the workers of that type.
         """
-        if self._pool.idle == 0 or self.limiter.available_tokens < 1:
-            return []
-        if self._work_pool is None or self._work_pool.type != self.type:
-            return []
-        return await super().get_and_submit_flow_runs()
+        return await super().get_and_submit_flow_runs() if self._may_take_runs else []
+
+    @property
+    def _may_take_runs(self) -> bool:
+        right_pool = self._work_pool is not None and self._work_pool.type == self.type
+        return right_pool and self._pool.idle > 0 and self.limiter.available_tokens >= 1
+
+    async def offer(self, flow_run: FlowRun) -> None:
+        """Take a run that was just made, if a process is free now; the next poll takes it otherwise."""
+        if self._may_take_runs:
+            entry = WorkerFlowRunResponse(
+                work_pool_id=self.work_pool.id,
+                work_queue_id=flow_run.work_queue_id or self.work_pool.id,
+                flow_run=flow_run,
+            )
+            await self._submit_scheduled_flow_runs([entry])
 
     async def run(
         self,
@@ -174,23 +180,72 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
         configuration: ResidentConfiguration,
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> ResidentResult:
+        """Execute a flow run that was submitted to this worker directly."""
+        deployment = configuration._related_objects.get("deployment")
+        identity = await self._execute(flow_run, _entrypoint(deployment), task_status)
+        return ResidentResult(identifier=identity, status_code=0)
+
+    async def _submit_run(self, flow_run: FlowRun) -> None:
+        """Take a scheduled run.
+
+        The base class asks the server eight times before a run starts, for templates of infrastructure
+        that is not made here. Two questions are enough, and they are asked together.
+        """
+        try:
+            pending, deployment = await asyncio.gather(
+                self._propose_pending_state(flow_run), self._deployment(flow_run)
+            )
+            if pending:
+                await self._execute(flow_run, _entrypoint(deployment))
+        except ValueError as error:
+            message = str(error)
+            await self._report(lambda: self._set_crashed(flow_run, message))
+        except httpx.HTTPError as error:
+            _LOG.warning("a flow run could not be taken: %s", type(error).__name__)
+        finally:
+            self._release_limit_slot(flow_run.id)
+            self._submitting_flow_run_ids.discard(flow_run.id)
+
+    async def _deployment(self, flow_run: FlowRun) -> DeploymentResponse | None:
+        if flow_run.deployment_id is None:
+            return None
+        try:
+            return await self.client.read_deployment(flow_run.deployment_id)
+        except ObjectNotFound:
+            return None
+
+    async def _execute(
+        self, flow_run: FlowRun, entrypoint: str, task_status: anyio.abc.TaskStatus[Any] | None = None
+    ) -> str:
         """Execute a flow run in a warm process and see to its end, whatever it is."""
         flow_run_id = str(flow_run.id)
-        entrypoint = await self._entrypoint(flow_run, configuration)
         child = await self._pool.acquire()
         identity = process_identity(child.pid)
         if task_status is not None:
             task_status.started(identity)
         self._in_flight.add(flow_run_id)
+        noting = asyncio.create_task(self._note_process(flow_run, identity))
         try:
-            outcome = await self._pool.execute(child, flow_run_id, entrypoint)
+            request = Run(
+                flow_run_id=flow_run_id, entrypoint=entrypoint, flow_run=flow_run.model_dump(mode="json")
+            )
+            outcome = await self._pool.execute(child, request)
+            await noting
             await self._see_to_end(flow_run, outcome)
         finally:
+            noting.cancel()
             self._in_flight.discard(flow_run_id)
             self._to_cancel.discard(flow_run_id)
             shutil.rmtree(self._settings.scratch / flow_run_id, ignore_errors=True)
             self.wake()
-        return ResidentResult(identifier=identity, status_code=0)
+        return identity
+
+    async def _note_process(self, flow_run: FlowRun, identity: str) -> None:
+        """Tell the server which process has the run: without it a run cannot be cancelled once started."""
+        try:
+            await self.client.update_flow_run(flow_run.id, infrastructure_pid=identity)
+        except (httpx.HTTPError, ObjectNotFound) as error:
+            _LOG.warning("the process of a flow run could not be noted: %s", type(error).__name__)
 
     async def kill_infrastructure(
         self, infrastructure_pid: str, configuration: ResidentConfiguration, grace_seconds: int = 30
@@ -199,20 +254,6 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
         for child in self._pool.members:
             if child.flow_run_id is not None and process_identity(child.pid) == infrastructure_pid:
                 await child.kill()
-
-    async def _entrypoint(self, flow_run: FlowRun, configuration: ResidentConfiguration) -> str:
-        if configuration.entrypoint:
-            return configuration.entrypoint
-        deployment = configuration._related_objects.get("deployment")
-        if deployment is None and flow_run.deployment_id is not None:
-            deployment = await self.client.read_deployment(flow_run.deployment_id)
-        entrypoint = getattr(deployment, "entrypoint", None)
-        if not entrypoint or ":" in entrypoint:
-            raise ValueError(
-                f"the resident worker runs flows by module path, e.g. {_FLOW_MODULES[0]}.process_study, "
-                f"not {entrypoint!r}"
-            )
-        return str(entrypoint)
 
     async def _see_to_end(self, flow_run: FlowRun, outcome: RunOutcome) -> None:
         flow_run_id = str(flow_run.id)
@@ -300,3 +341,13 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
             except TimeoutError:
                 pass
             wake.clear()
+
+
+def _entrypoint(deployment: DeploymentResponse | None) -> str:
+    entrypoint = deployment.entrypoint if deployment is not None else None
+    if not entrypoint or ":" in entrypoint:
+        raise ValueError(
+            f"the resident worker runs module paths such as {_FLOW_MODULES[0]}.process_study, "
+            f"not {entrypoint!r}"
+        )
+    return entrypoint
