@@ -18,7 +18,7 @@ from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE
-from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE
+from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAssociationServer
@@ -28,7 +28,7 @@ from dicom_io.receive.head import peek_study_uid
 from dicom_io.receive.part10 import encode_file_meta
 from dicom_io.receive.policy import Rejection
 from dicom_io.receive.reactor import WaitingAssociation, WaitingDIMSE, WaitingSocket
-from dicom_io.receive.reception import Answer, Arrival
+from dicom_io.receive.reception import Answer, Arrival, describe_error
 from dicom_io.receive.records import AssociationRecord
 from dicom_io.receive.spool import Spool
 
@@ -37,6 +37,7 @@ __all__ = ["AssociationServer", "Host", "StorageAssociation"]
 _LOGGER = logging.getLogger(__name__)
 _MAXIMUM_PDU_BYTES = 1 << 20
 _SILENT_CONNECTIONS = 16
+_UNEXPECTED_PDU = 0x05  # what pynetdicom says after AA-8 (PS3.8 9.2.3)
 
 
 class Host(Protocol):
@@ -82,7 +83,11 @@ class _StorageDIMSE(WaitingDIMSE):
         if self.message is None:
             self.message = DIMSEMessage()
             self.message.data_set = cast(StorageAssociation, self.assoc).new_spool(self.message)
-        super().receive_primitive(primitive)
+        try:
+            super().receive_primitive(primitive)
+        except Exception as error:  # a peer can make a command set fail in any way
+            _LOGGER.warning("a command set cannot be understood: %s", describe_error(error))
+            self.dul.event_queue.put("Evt19")  # PS3.8 9.2.3: unrecognised or invalid PDU
 
     def discard(self) -> None:
         """Remove what was received of an unfinished message, and finished ones that nobody will read."""
@@ -169,6 +174,8 @@ class StorageAssociation(WaitingAssociation):
         primitive = getattr(event, "primitive", None)
         if isinstance(primitive, A_ABORT):
             self.end.peer_aborted = True
+        elif isinstance(primitive, A_P_ABORT) and primitive.provider_reason == _UNEXPECTED_PDU:
+            self.end.cause = self.end.cause or "the peer broke the protocol"
 
     def stop(self, cause: str) -> None:
         """Abort from outside, for example at shutdown."""

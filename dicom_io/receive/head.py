@@ -233,7 +233,8 @@ class _Walk:
     def _check_end(self, end: int) -> None:
         self._data.seek(end)
         rest = self._data.read(64)
-        if rest.strip(b"\x00"):
+        # big endian: a zero may be the first byte of a group
+        if rest.strip(b"\x00" if self._little else b""):
             code = "truncated" if len(rest) < 8 else "unparsable"
             raise UnreadableDataSet(code, "bytes after the last element are not an element")
 

@@ -156,7 +156,11 @@ class Listener:
             time.sleep(0.02)
         for association in self._associations():
             association.stop("the listener stopped")
-        for association in server.associations:
+        remaining = server.associations
+        for association in remaining:
+            if association.record is None:
+                association.give_up()
+        for association in remaining:
             association.join(grace_s + 5.0)
         if self._thread is not None:
             self._thread.join(5.0)

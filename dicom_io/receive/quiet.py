@@ -9,6 +9,10 @@ __all__ = ["quiet_libraries"]
 
 
 def quiet_libraries() -> None:
-    """Let pydicom say errors only: its warnings quote the values that they are about."""
+    """Silence messages that quote values: warnings of pydicom, warnings and errors of pynetdicom.
+
+    What they are about is said by the records and logs of the listener, in words without values.
+    """
     logging.getLogger("pydicom").setLevel(logging.ERROR)
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")

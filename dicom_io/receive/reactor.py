@@ -82,6 +82,7 @@ class _WaitingDUL(DULServiceProvider):
         self._bell, self._button = socket.socketpair()
         self._bell.setblocking(False)
         self._button.setblocking(False)
+        self._has_let_go = False
         self.daemon = True
 
     def send_pdu(self, primitive: Any) -> None:
@@ -118,9 +119,16 @@ class _WaitingDUL(DULServiceProvider):
         ):
             self._wait(sock)
         elif sock is None and self.event_queue.empty():
+            self._let_go()
             time.sleep(0.001)
         found: bool = super()._is_transport_event()
         return found
+
+    def _let_go(self) -> None:
+        """End the association's wait for a request when the peer has gone without one."""
+        if not self._has_let_go and self.assoc.requestor.primitive is None:
+            self._has_let_go = True
+            self.to_user_queue.put(None)
 
     def _wait(self, sock: socket.socket) -> None:
         remaining = _WAIT_S
@@ -190,6 +198,10 @@ class WaitingAssociation(Association):
         dul._idle_timer = self.dul._idle_timer
         self.dul = dul
         self.dul.to_user_queue = _WakingQueue(self.dimse)
+
+    def give_up(self) -> None:
+        """End the wait for an association request."""
+        self.dul.to_user_queue.put(None)
 
     def _make_dimse(self) -> WaitingDIMSE:
         return WaitingDIMSE(self)
