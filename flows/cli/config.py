@@ -16,7 +16,7 @@ from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.settings import DimseNode, Settings
 from models.package import PackageError
-from models.registry import Registry, UnknownPackage
+from models.registry import Registry
 
 __all__ = ["app"]
 
@@ -73,7 +73,7 @@ def _package_problems(configured: Settings) -> Iterator[tuple[str, str]]:
     for route in configured.routes:
         try:
             registry.get(route.package)
-        except (PackageError, UnknownPackage) as error:
+        except PackageError as error:
             yield "error", f"route {route.name!r}: {error}"
         if not route.destinations:
             yield (

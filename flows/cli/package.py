@@ -11,8 +11,10 @@ import typer
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.cli.errors import CommandError, failing_on
+from models.detector import open_detector
 from models.package import Package, PackageError, PackageManifest, load_package
-from models.registry import Registry, UnknownPackage
+from models.registry import Registry
+from models.runtime import RuntimeUnavailable
 
 __all__ = ["app"]
 
@@ -26,7 +28,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def find_package(reference: str) -> Package:
     """Return a verified package by name, by name and version, or by its folder."""
-    with failing_on(PackageError, UnknownPackage):
+    with failing_on(PackageError):
         if (Path(reference) / "package.toml").is_file():
             return load_package(Path(reference))
         return Registry(settings().runtime.package_dirs).get(reference)
@@ -100,6 +102,8 @@ def verify(package: _Reference, as_json: _Json = False) -> None:
     """Check manifest, hashes, opset, and the networks' inputs and outputs; status 1 where one is wrong."""
     try:
         found = find_package(package)
+        with failing_on(PackageError, RuntimeUnavailable):
+            open_detector(found)
     except CommandError as error:
         if as_json:
             print_json({"package": package, "valid": False, "reason": str(error)})

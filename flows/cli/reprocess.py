@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.console import errors, output, print_json
-from flows.cli.context import journal, settings
+from flows.cli.context import settings
 from flows.cli.errors import CommandError
+from flows.cli.journals import journal
 from flows.journal import JobRecord
 from flows.reprocess import Plan, carry_out, plan_reprocessing, wait_for_jobs
 from models.registry import Registry

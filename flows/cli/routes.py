@@ -11,8 +11,9 @@ import typer
 from dicom_io.reading import read_header
 from dicom_io.send import collect_files
 from flows.cli.console import output, print_json, progress
-from flows.cli.context import journal, settings
+from flows.cli.context import settings
 from flows.cli.errors import CommandError, failing_on
+from flows.cli.journals import journal
 from flows.installation import Installation
 from flows.intake import RoutingFailed, study_headers
 from flows.offline import sort_files

@@ -12,8 +12,9 @@ from rich.live import Live
 from rich.text import Text
 
 from flows.cli.console import output, print_json, table
-from flows.cli.context import journal, settings
+from flows.cli.context import settings
 from flows.cli.errors import CommandError
+from flows.cli.journals import journal
 from flows.journal import Journal, Overview, StudyOverview
 
 __all__ = ["app"]
@@ -82,13 +83,13 @@ def _page(overview: Overview) -> Group:
     bad = [one for one in overview.last_associations if one.end_reason not in {"", "released"}]
     if bad:
         ends = table("association", "from", "instances", "ended", "age")
-        for one in bad:
+        for end in bad:
             ends.add_row(
-                one.calling_ae_title,
-                one.peer_address,
-                str(one.instances),
-                one.end_reason,
-                _age(one.started_at),
+                end.calling_ae_title,
+                end.peer_address,
+                str(end.instances),
+                end.end_reason,
+                _age(end.started_at),
             )
         parts += [Text(), ends]
     return Group(*parts)  # type: ignore[arg-type]

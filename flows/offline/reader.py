@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicom_io.reading import InputError, read_header
+from dicom_io.reading import read_header
 from dicom_io.results import EncodedObject, ResultIdentity
 from flows import pipeline
 from flows.installation import Installation
@@ -107,32 +107,31 @@ class OfflineReader:
     def read(self, study: StudyFiles) -> StudyReport:
         """Read one study and write its results; whatever goes wrong is the study's outcome, not ours."""
         stages = _Stages()
-        about = {
-            "study_instance_uid": study.study_instance_uid,
-            "pseudonym": self._pseudonymiser.study(study.study_instance_uid),
-        }
+        uid, pseudonym = study.study_instance_uid, self._pseudonymiser.study(study.study_instance_uid)
         try:
-            return self._read(study, stages, about)
+            return self._read(study, pseudonym, stages)
         except pipeline.Refused as error:
             return StudyReport(
-                **about,
+                study_instance_uid=uid,
+                pseudonym=pseudonym,
                 outcome="refused",
                 reasons=(str(error),),
-                not_read=self._all_not_read(study),
+                not_read=tuple(self._not_read(study, item) for item in error.not_read),
                 timings_s=stages.with_total(),
             )
         except Exception as error:
-            _log.exception("study %s failed", about["pseudonym"])
+            _log.exception("study %s failed", pseudonym)
             return StudyReport(
-                **about,
+                study_instance_uid=uid,
+                pseudonym=pseudonym,
                 outcome="failed",
                 reasons=(f"{type(error).__name__}: {error}",),
                 timings_s=stages.with_total(),
             )
 
-    def _read(self, study: StudyFiles, stages: _Stages, about: Mapping[str, str]) -> StudyReport:
+    def _read(self, study: StudyFiles, pseudonym: str, stages: _Stages) -> StudyReport:
         contract = self._package.manifest.input
-        folder = self._output / about["pseudonym"]
+        folder = self._output / pseudonym
         with tempfile.TemporaryDirectory(prefix="secondread-") as scratch:
             with stages("gather"):
                 gathered = pipeline.gather(study.paths.values(), contract)
@@ -146,12 +145,13 @@ class OfflineReader:
                 assessment = pipeline.assess(readings)
             with stages("encode"):
                 objects = self._encode(gathered, prepared, readings, assessment, folder)
-            films, findings, candidates = self._describe(study, prepared, readings)
+            films, findings, candidates = self._describe(prepared, readings)
         return StudyReport(
-            **about,
+            study_instance_uid=study.study_instance_uid,
+            pseudonym=pseudonym,
             outcome="completed",
             reasons=tuple(dict.fromkeys(item.reason for item in prepared.not_read)),
-            partial=any(item.sop_instance_uid in _sop_uids(gathered) for item in prepared.not_read),
+            partial=prepared.partial,
             decision=assessment.decision,
             confidence=assessment.confidence,
             confidence_components=dict(assessment.components),
@@ -193,7 +193,7 @@ class OfflineReader:
         )
 
     def _describe(
-        self, study: StudyFiles, prepared: pipeline.Prepared, readings: tuple[FilmReading, ...]
+        self, prepared: pipeline.Prepared, readings: tuple[FilmReading, ...]
     ) -> tuple[tuple[FilmReport, ...], tuple[FindingReport, ...], tuple[CandidateReport, ...] | None]:
         by_uid = {film.source.sop_instance_uid: film for film in prepared.films}
         points = {reading.sop_instance_uid: reading.operating_point for reading in readings}
@@ -244,26 +244,6 @@ class OfflineReader:
         every.sort(key=lambda one: -one.score)
         return tuple(films), findings, tuple(every)
 
-    def _all_not_read(self, study: StudyFiles) -> tuple[NotReadReport, ...]:
-        """Return every object of a refused study with its own reason."""
-        items = []
-        contract = self._package.manifest.input
-        for uid, path in study.paths.items():
-            try:
-                with tempfile.TemporaryDirectory(prefix="secondread-") as scratch:
-                    gathered = pipeline.gather([path], contract)
-                    pipeline.gate(pipeline.prepare(gathered, contract, Path(scratch)), contract)
-            except (pipeline.Refused, InputError) as error:
-                items.append(
-                    NotReadReport(
-                        sop_instance_uid=uid,
-                        file=self._named(path),
-                        code=getattr(error, "code", "refused"),
-                        reason=str(error),
-                    )
-                )
-        return tuple(items)
-
     def _not_read(self, study: StudyFiles, item: pipeline.NotRead) -> NotReadReport:
         path = study.paths.get(item.sop_instance_uid)
         return NotReadReport(
@@ -286,7 +266,3 @@ class OfflineReader:
 
     def _named(self, path: Path) -> str:
         return str(path.relative_to(self._input))
-
-
-def _sop_uids(gathered: pipeline.Gathered) -> set[str]:
-    return {source.sop_instance_uid for source in gathered.selected}
