@@ -7,8 +7,9 @@ lost to a newer edition of the standard; only what is known to be another servic
 from __future__ import annotations
 
 from pydicom._uid_dict import UID_dictionary
-from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES, Verification  # type: ignore[attr-defined]
+
+from dicom_io.receive.head import is_uid
 
 __all__ = ["STORAGE_CLASSES", "TRANSFER_SYNTAXES", "VERIFICATION", "is_storage_class"]
 
@@ -83,7 +84,7 @@ def is_storage_class(abstract_syntax: str) -> bool:
         return True
     known = UID_dictionary.get(abstract_syntax)
     if known is None:
-        return UID(abstract_syntax).is_valid
+        return is_uid(abstract_syntax)
     name, kind = known[0], known[1]
     return (
         kind == "SOP Class"

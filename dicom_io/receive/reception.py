@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from dicom_io.receive.head import Head, UnreadableDataSet, read_head
 from dicom_io.receive.inbox import Inbox
@@ -270,10 +271,16 @@ class Reception:
         """
         count = 0
         for mark in self._inbox.unsettled():
-            header = read_header(mark)
-            uid = str(header.SOPInstanceUID)
-            path = self._inbox.instance_path(str(header.StudyInstanceUID), str(header.SeriesInstanceUID), uid)
-            known = self._recorder.find_instance(uid)
+            try:
+                header = read_header(mark)
+                path = self._inbox.instance_path(
+                    str(header.StudyInstanceUID), str(header.SeriesInstanceUID), str(header.SOPInstanceUID)
+                )
+            except (InvalidDicomError, AttributeError, ValueError) as error:
+                _LOGGER.warning("a file left by a crash is damaged: %s", describe_error(error))
+                self._inbox.settle(mark)
+                continue
+            known = self._recorder.find_instance(path.stem)
             if (known is None or known.path != path) and self._inbox.holds(path):
                 self._set_aside(path, header, mark)
                 count += 1
