@@ -1,0 +1,1 @@
+"""Training, evaluation and packaging of the chest nodule detector."""

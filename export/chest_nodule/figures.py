@@ -1,0 +1,149 @@
+"""Figures of merit with patient-level bootstrap intervals: AUROC, FROC, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import rankdata
+
+Values = NDArray[np.float64]
+
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its 95 % interval and the number of cases behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class FilmMarks:
+    """One film's marks against its known nodules.
+
+    ``hits`` has per nodule the highest score of a mark on it (0 if none); ``others`` the scores of all
+    further marks, second marks on the same nodule included.
+    """
+
+    hits: tuple[float, ...]
+    others: tuple[float, ...]
+
+
+def auroc(positive: Values, negative: Values) -> float:
+    """Return the area under the ROC curve, ties counted half."""
+    ranks = rankdata(np.concatenate([positive, negative]))
+    count = len(positive)
+    return float((ranks[:count].sum() - count * (count + 1) / 2) / (count * len(negative)))
+
+
+def auroc_figure(positive: Sequence[float], negative: Sequence[float], seed: int = 0) -> Figure:
+    """Return AUROC with a percentile bootstrap that draws positive and negative patients separately."""
+    first, second = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    draws = [auroc(rng.choice(first, len(first)), rng.choice(second, len(second))) for _ in range(DRAWS)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Figure(auroc(first, second), float(low), float(high), len(first) + len(second))
+
+
+def match(
+    boxes: Values, scores: Values, truth: Sequence[tuple[float, float, float, float]], least_radius: float
+) -> FilmMarks:
+    """Match marks to nodules: a hit is IoU > .2, or a centre inside the nodule's circle.
+
+    Parameters
+    ----------
+    boxes, scores : ndarray
+        Marks ``(n, 4)`` and ``(n,)`` by falling score, in the same pixels as ``truth``.
+    truth : sequence of tuple
+        Boxes (top, left, bottom, right); the circle has half their mean side as radius, at least
+        ``least_radius`` pixels.
+    """
+    free = np.ones(len(boxes), dtype=bool)
+    hits = []
+    for top, left, bottom, right in truth:
+        if not len(boxes):
+            hits.append(0.0)
+            continue
+        overlap_y = np.clip(np.minimum(boxes[:, 2], bottom) - np.maximum(boxes[:, 0], top), 0, None)
+        overlap_x = np.clip(np.minimum(boxes[:, 3], right) - np.maximum(boxes[:, 1], left), 0, None)
+        overlap = overlap_y * overlap_x
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        ratio = overlap / (areas + (bottom - top) * (right - left) - overlap)
+        distance = np.hypot(
+            (boxes[:, 0] + boxes[:, 2] - top - bottom) / 2, (boxes[:, 1] + boxes[:, 3] - left - right) / 2
+        )
+        radius = max(least_radius, (bottom - top + right - left) / 4)
+        touching = np.flatnonzero(free & ((ratio > 0.2) | (distance <= radius)))
+        if touching.size:
+            free[touching[0]] = False
+        hits.append(float(scores[touching[0]]) if touching.size else 0.0)
+    return FilmMarks(tuple(hits), tuple(float(s) for s in scores[free]))
+
+
+def threshold_at(films: Sequence[FilmMarks], rate: float) -> float:
+    """Return the score above which ``rate`` false marks a film remain, on average."""
+    scores = np.sort(np.array([s for film in films for s in film.others]))[::-1]
+    allowed = int(np.floor(rate * len(films)))
+    return float(scores[allowed]) if allowed < len(scores) else 0.0
+
+
+def sensitivity_at(films: Sequence[FilmMarks], rate: float) -> float:
+    """Return the fraction of nodules hit where ``rate`` false marks a film remain."""
+    limit = threshold_at(films, rate)
+    hits = [score > limit for film in films for score in film.hits]
+    return float(np.mean(hits)) if hits else float("nan")
+
+
+def bootstrap(
+    films: Sequence[FilmMarks], figure: Callable[[Sequence[FilmMarks]], float], draws: int = 1000
+) -> Figure:
+    """Return a figure of films (one a patient) with its percentile bootstrap interval over films."""
+    rng = np.random.default_rng(1)
+    values = [figure([films[i] for i in rng.integers(0, len(films), len(films))]) for _ in range(draws)]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return Figure(figure(films), float(low), float(high), sum(len(f.hits) for f in films))
+
+
+def fit_logistic(scores: Values, labels: NDArray[np.bool_], balanced: bool = False) -> tuple[float, float]:
+    """Fit slope and offset of a logistic map on the logit of ``scores`` (Platt), lightly regularised.
+
+    With ``balanced`` both classes weigh the same, so the map gives probabilities at a prevalence of one half.
+    """
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    logit = np.log(clipped) - np.log1p(-clipped)
+    sign = np.where(labels, 1.0, -1.0)
+    weight = np.ones(len(scores))
+    if balanced:
+        weight = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum()) * len(scores)
+
+    def loss(pair: Values) -> float:
+        margin = sign * (pair[0] * logit + pair[1])
+        return float((weight * np.logaddexp(0, -margin)).sum() + 0.05 * (pair[0] - 1) ** 2)
+
+    best = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"maxiter": 2000})
+    return max(float(best.x[0]), 0.05), float(best.x[1])
+
+
+def brier(probabilities: Values, labels: NDArray[np.bool_]) -> float:
+    """Return the mean squared difference of probability and outcome."""
+    return float(np.mean((probabilities - labels) ** 2))
+
+
+def expected_calibration_error(probabilities: Values, labels: NDArray[np.bool_], bins: int = 15) -> float:
+    """Return the ECE with equal-width bins."""
+    index = np.minimum((probabilities * bins).astype(int), bins - 1)
+    total = 0.0
+    for value in range(bins):
+        inside = index == value
+        if inside.any():
+            total += inside.mean() * abs(probabilities[inside].mean() - labels[inside].mean())
+    return float(total)

@@ -1,0 +1,132 @@
+"""Members to ONNX: dynamic batch and size, 16-bit stored weights, measured parity with torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from export.chest_nodule.network import ExportedNet, NoduleNet, fold
+
+OPSET = 20
+IR_VERSION = 10
+HALF_LIMIT = 256
+"""Initializers of at least this many values are stored in 16 bits."""
+
+OUTPUTS = ("centre", "extent", "presence")
+
+
+def load_member(path: Path) -> NoduleNet:
+    """Load a fine-tuned member, which is stored in its folded form."""
+    network = fold(NoduleNet(pretrained=False))
+    network.load_state_dict(torch.load(path, weights_only=True))
+    return network.eval()
+
+
+def halve(model: onnx.ModelProto) -> None:
+    """Store large float32 initializers as float16 behind a Cast, in place: half the file, float32 sums."""
+    graph = model.graph
+    casts = []
+    for tensor in list(graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < HALF_LIMIT:
+            continue
+        name = tensor.name
+        stored = numpy_helper.from_array(values.astype(np.float16), f"{name}_half")
+        graph.initializer.remove(tensor)
+        graph.initializer.append(stored)
+        casts.append(helper.make_node("Cast", [stored.name], [name], f"{name}_cast", to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        graph.node.insert(0, node)
+
+
+def export_member(weights: Path, target: Path) -> dict[str, Any]:
+    """Write one member as ONNX and compare it with torch on random films of two sizes.
+
+    Returns
+    -------
+    dict
+        sha256, bytes, opset, ir_version and, per output, the largest and mean absolute difference.
+    """
+    network = ExportedNet(load_member(weights)).eval()
+    example = torch.rand(2, 3, 320, 384) * 2 - 1
+    dimensions = {
+        0: torch.export.Dim("batch", min=1, max=64),
+        2: 32 * torch.export.Dim("_h", min=2, max=128),
+        3: 32 * torch.export.Dim("_w", min=2, max=128),
+    }
+    program = torch.onnx.export(
+        network,
+        (example,),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=["film"],
+        output_names=list(OUTPUTS),
+        dynamic_shapes=(dimensions,),
+        optimize=True,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("the exporter gave no program")
+    model = program.model_proto
+    model.ir_version = IR_VERSION
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+    del model.metadata_props[:]
+    model.producer_name, model.producer_version, model.doc_string = "secondread", "0.1", ""
+    del model.graph.value_info[:]
+    for value in (*model.graph.input, *model.graph.output):
+        value.doc_string = ""
+    halve(model)
+    onnx.checker.check_model(model)
+    target.write_bytes(model.SerializeToString(deterministic=True))
+    data = target.read_bytes()
+    return {
+        "file": target.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "opset": OPSET,
+        "ir_version": IR_VERSION,
+        "parity": parity(network, target),
+    }
+
+
+def parity(network: torch.nn.Module, target: Path) -> dict[str, dict[str, float]]:
+    """Measure the difference between torch (float32 weights) and the ONNX file on seeded inputs."""
+    session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(7)
+    differences: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in OUTPUTS}
+    for shape in ((1, 3, 640, 512), (2, 3, 416, 640)):
+        coarse = torch.rand(shape[0], 3, shape[2] // 16, shape[3] // 16, generator=generator) * 2 - 1
+        tensor = torch.nn.functional.interpolate(coarse, scale_factor=16.0, mode="bilinear")
+        with torch.no_grad():
+            expected = network(tensor)
+        for name, want, got in zip(
+            OUTPUTS, expected, session.run(list(OUTPUTS), {"film": tensor.numpy()}), strict=True
+        ):
+            differences[name].append(np.abs(want.numpy() - got).ravel())
+    joined = {name: np.concatenate(parts) for name, parts in differences.items()}
+    return {name: {"max": float(d.max()), "mean": float(d.mean())} for name, d in joined.items()}
+
+
+def export_run(out: Path) -> list[dict[str, Any]]:
+    """Export each finished member of a run to ``out/onnx`` once, and keep the records as JSON."""
+    folder = out / "onnx"
+    folder.mkdir(exist_ok=True)
+    rows = []
+    for weights in sorted(out.glob("member-?.pt")):
+        record = folder / f"{weights.stem}.json"
+        if not record.exists():
+            record.write_text(json.dumps(export_member(weights, folder / f"{weights.stem}.onnx"), indent=1))
+        rows.append(json.loads(record.read_text()))
+    return rows

@@ -1,0 +1,1 @@
+"""Chest nodule detector: numpy preprocessing, decoding and fusion around the members' ONNX graphs."""
