@@ -6,6 +6,7 @@ import hashlib
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -195,8 +196,10 @@ class Intake:
         except RoutingFailed as error:
             self._note_failure(study, str(error))
         except Exception as error:
-            # One study must not stop the others; the kind of error alone is free of the patient.
-            _LOG.exception("study %s could not be routed", study.pseudonym)
+            # One study must not stop the others. The text of an error may quote the file, and with it
+            # the patient: its kind and its place are told.
+            place = "".join(traceback.format_tb(error.__traceback__))
+            _LOG.error("study %s: %s while routing\n%s", study.pseudonym, type(error).__name__, place)
             self._note_failure(study, f"routing failed with {type(error).__name__}")
         else:
             self._retry_at.pop(study.id, None)

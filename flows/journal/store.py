@@ -34,7 +34,13 @@ def _sqlite_engine(url: Any) -> Engine:
     if not url.database or url.database == ":memory:":
         raise JournalError("the journal must outlive the process: give a file, not sqlite:///:memory:")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=8, max_overflow=64, connect_args={"timeout": _BUSY_SECONDS})
+    engine = create_engine(
+        url,
+        pool_size=8,
+        max_overflow=64,
+        hide_parameters=True,
+        connect_args={"timeout": _BUSY_SECONDS},
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
@@ -57,6 +63,7 @@ def _postgresql_engine(url: Any) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=8,
         max_overflow=64,
+        hide_parameters=True,
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": 10,

@@ -7,6 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from flows.journal import Journal, JournalError, JournalSchemaError
 from flows.journal.tables import metadata
@@ -84,3 +85,9 @@ def test_postgresql_is_durable(journal_url: str) -> None:
     with Journal(journal_url) as journal, journal._reading() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"
         assert connection.exec_driver_sql("SHOW fsync").scalar_one() == "on"
+
+
+def test_errors_of_the_database_name_no_study(journal_url: str) -> None:
+    with Journal(journal_url) as journal, pytest.raises(SQLAlchemyError) as caught:
+        journal.find_study("1.2.3.4.5.6.7.8.9")
+    assert "1.2.3.4.5.6.7.8.9" not in str(caught.value)
