@@ -196,7 +196,7 @@ def prepare(gathered: Gathered, contract: InputContract, folder: Path) -> Prepar
         except UnsuitableImage as error:
             not_read.append(NotRead(source.sop_instance_uid, error.code, str(error)))
             continue
-        negative = is_negative(film.pixels)
+        negative = contract.polarity == "chest" and is_negative(film.pixels)
         array = folder / f"film-{number}.npy"
         np.save(array, 1 - film.pixels if negative else film.pixels, allow_pickle=False)
         films.append(
