@@ -115,7 +115,7 @@ def _tracking_problems(group: Dataset, seen: set[str]) -> Iterator[str]:
 
 def _unit_problems(item: Dataset) -> Iterator[str]:
     for value in item.MeasuredValueSequence:
-        units = value.get("MeasurementUnitsCodeSequence") or ()
+        units = list(value.get("MeasurementUnitsCodeSequence") or ())
         if len(units) != 1 or units[0].get("CodingSchemeDesignator") != "UCUM":
             yield f"the measurement {_name(item)} has no UCUM unit"
         if not math.isfinite(float(value.NumericValue)):

@@ -45,14 +45,19 @@ class PackageIdentity:
         SHA-256 over manifest and members.
     finding : FindingConcept
         What it looks for.
+    serial : str
+        Stable serial number of this installation.
     intended_use : str
         In words.
     limitations : tuple of str
         In words.
     manufacturer : str
         Of the algorithm.
-    serial : str
-        Stable serial number of this installation.
+
+    Raises
+    ------
+    ResultInvalid
+        Something that every result must state is empty.
     """
 
     name: str
@@ -61,10 +66,19 @@ class PackageIdentity:
     device_uid: str
     content_hash: str
     finding: FindingConcept
+    serial: str
     intended_use: str = ""
     limitations: tuple[str, ...] = ()
     manufacturer: str = "SecondRead"
-    serial: str = ""
+
+    def __post_init__(self) -> None:
+        empty = [
+            n
+            for n in ("name", "version", "title", "device_uid", "content_hash", "serial")
+            if not getattr(self, n)
+        ]
+        if empty:
+            raise ResultInvalid(f"the package identity lacks {', '.join(empty)}")
 
     @classmethod
     def of(cls, package: Package, *, serial: str) -> PackageIdentity:

@@ -124,7 +124,7 @@ def _add_equipment(dataset: Dataset, context: ResultContext) -> None:
     dataset.Manufacturer = MANUFACTURER
     dataset.ManufacturerModelName = MODEL_NAME
     dataset.DeviceSerialNumber = ascii_text(package.serial)[:64]
-    dataset.SoftwareVersions = [software_version(), f"{package.name}@{package.version}"]
+    dataset.SoftwareVersions = [software_version(), f"{package.name}@{package.version}"[:64]]
     purpose = Dataset()
     purpose.CodeValue = PURPOSE_CODE
     purpose.CodingSchemeDesignator = PURPOSE_SCHEME
@@ -133,7 +133,7 @@ def _add_equipment(dataset: Dataset, context: ResultContext) -> None:
     item.PurposeOfReferenceCodeSequence = [purpose]
     item.Manufacturer = ascii_text(package.manufacturer)[:64]
     item.ManufacturerModelName = ascii_text(package.name)[:64]
-    item.SoftwareVersions = package.version
+    item.SoftwareVersions = package.version[:64]
     item.DeviceUID = package.device_uid
     item.ContributionDateTime = context.content_time.strftime("%Y%m%d%H%M%S.%f%z")
     item.ContributionDescription = ascii_text(f"{package.title}, content {package.content_hash}")

@@ -24,10 +24,11 @@ AI_NOTICE: Final = "AI result, research use"
 OWN_SCHEME: Final = "99SECONDREAD"
 _CODE_LENGTH = 16
 _COMPONENTS = {
-    "member_support": "Members that mark the finding, fraction of all",
-    "score_spread": "Standard deviation of the member scores (0 to 1)",
-    "mean_iou": "Mean IoU of the members' boxes with the finding",
+    "member_support": "Member support (fraction of all members)",
+    "score_spread": "Spread of member scores (standard deviation)",
+    "mean_iou": "Mean IoU of member boxes with the finding",
     "pairwise_f1": "Mean F1 of member pairs at IoU 0.2",
+    "case_score": "Highest film score",
 }
 _SUBSTITUTES = str.maketrans(
     {"≥": ">=", "≤": "<=", "≈": "~", "×": "x", "µ": "u", "–": "-", "—": "-", "−": "-", "→": "->", "±": "+/-"}
