@@ -1,0 +1,27 @@
+"""Reading of images: what a package accepts, by header; decoding to a film as it is displayed.
+
+Whatever a file holds, reading it gives a film or an UnsuitableImage with a code and words.
+"""
+
+from __future__ import annotations
+
+from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.film import read_film
+from dicom_io.reading.header import check_header, read_header
+from dicom_io.reading.selection import Rejected, SelectedInstance, Selection, select_instances
+from dicom_io.receive.part10 import data_set_sha256
+
+__all__ = [
+    "InputError",
+    "Rejected",
+    "SelectedInstance",
+    "Selection",
+    "UnsuitableImage",
+    "check_header",
+    "data_set_sha256",
+    "read_film",
+    "read_header",
+    "select_instances",
+]
+
+InputError = UnsuitableImage

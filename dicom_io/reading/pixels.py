@@ -1,0 +1,126 @@
+"""Stored values of an image, decoded, whatever the transfer syntax; every failure is an UnsuitableImage."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID
+
+from dicom_io.reading.attributes import shown, whole_number
+from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.header import check_header
+from models.package import InputContract
+
+__all__ = ["read_pixels"]
+
+_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+def read_pixels(path: Path, contract: InputContract) -> tuple[Dataset, NDArray[np.integer[Any]]]:
+    """Return the data set of an image that ``contract`` accepts, and its stored values.
+
+    Returns
+    -------
+    tuple
+        The data set without its pixel data, and an integer array ``(rows, columns)``; bits above Bits
+        Stored are cleared or sign-extended.
+
+    Raises
+    ------
+    UnsuitableImage
+        The header does not fit, or the pixel data is absent, too short or does not decode.
+    """
+    dataset = _read(path)
+    check_header(dataset, contract)
+    present = [keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset]
+    if not present:
+        raise UnsuitableImage("no-pixel-data", "the object has no pixel data")
+    if present[0] != "PixelData":
+        raise UnsuitableImage("bad-bit-depth", "the pixel data is floating point")
+    stored = _decode(dataset)
+    del dataset.PixelData
+    return dataset, _cleared(stored, dataset)
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        dataset = pydicom.dcmread(path, force=False)
+        _ = dataset.get("PixelData")
+    except pydicom.errors.InvalidDicomError as error:
+        raise UnsuitableImage("not-dicom", "the file is not a readable DICOM file") from error
+    except EOFError as error:
+        raise UnsuitableImage("truncated", "the file ends inside an element") from error
+    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, struct.error) as error:
+        raise UnsuitableImage("not-dicom", "the data set does not parse") from error
+    return dataset
+
+
+def _decode(dataset: Dataset) -> NDArray[np.integer[Any]]:
+    syntax = _transfer_syntax(dataset)
+    if not syntax.is_encapsulated:
+        _check_native_length(dataset)
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise UnsuitableImage(
+            "unsupported-transfer-syntax", f"Transfer Syntax {shown(syntax.name)} is not read"
+        ) from error
+    if not decoder.is_available:
+        raise UnsuitableImage(
+            "unsupported-transfer-syntax", f"no decoder is installed for Transfer Syntax {shown(syntax.name)}"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            array, _ = decoder.as_array(dataset, index=0, raw=True)
+    # Codecs of four libraries fail on hostile data each with errors of their own, down to plain Exception.
+    except Exception as error:
+        raise UnsuitableImage(
+            "decode-failed", f"the pixel data does not decode as {shown(syntax.name)}"
+        ) from error
+    rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
+    if array.shape != (rows, columns) or array.dtype.kind not in "iu":
+        raise UnsuitableImage(
+            "decode-failed",
+            f"the pixel data decodes to {array.shape} {array.dtype}, not to {rows} x {columns} integers",
+        )
+    return np.asarray(array)
+
+
+def _transfer_syntax(dataset: Dataset) -> UID:
+    meta = getattr(dataset, "file_meta", None)
+    syntax = meta.get("TransferSyntaxUID") if meta is not None else None
+    if not syntax:
+        raise UnsuitableImage("unsupported-transfer-syntax", "the file does not say its Transfer Syntax")
+    uid = UID(str(syntax))
+    if not uid.is_transfer_syntax:
+        raise UnsuitableImage("unsupported-transfer-syntax", f"Transfer Syntax {shown(uid)} is unknown")
+    return uid
+
+
+def _check_native_length(dataset: Dataset) -> None:
+    rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
+    expected = rows * columns * whole_number(dataset, "BitsAllocated", 0) // 8
+    found = len(dataset.PixelData)
+    if found < expected:
+        raise UnsuitableImage("truncated", f"the pixel data has {found} bytes of {expected}")
+
+
+def _cleared(stored: NDArray[np.integer[Any]], dataset: Dataset) -> NDArray[np.integer[Any]]:
+    """Clear overlay bits above Bits Stored, extending the sign where values are signed."""
+    allocated = stored.dtype.itemsize * 8
+    bits = whole_number(dataset, "BitsStored", allocated)
+    if bits >= allocated:
+        return stored
+    shift = allocated - bits
+    signed = stored.dtype.kind == "i"
+    unused = stored.view(np.dtype(f"u{stored.dtype.itemsize}")) << shift
+    return (unused.view(stored.dtype) if signed else unused) >> shift

@@ -1,0 +1,73 @@
+"""Which instances of a study a package reads, by their headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from dicom_io.reading.attributes import uid
+from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.header import check_header
+from dicom_io.receive.part10 import data_set_sha256
+from models.package import InputContract
+
+__all__ = ["Rejected", "SelectedInstance", "Selection", "select_instances"]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedInstance:
+    """One instance that is read; ``sha256`` is that of its encoded data set."""
+
+    path: Path
+    header: Dataset
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One instance that is not read, and why: the code and the words of the UnsuitableImage."""
+
+    path: Path
+    sop_instance_uid: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The instances of a study, each either selected or rejected, in the order they were given.
+
+    Repeats of a selected instance are in neither.
+    """
+
+    selected: tuple[SelectedInstance, ...]
+    rejected: tuple[Rejected, ...]
+
+
+def select_instances(headers: Sequence[tuple[Path, Dataset]], contract: InputContract) -> Selection:
+    """Judge every instance by its header; only files of selected ones are opened, for their digest.
+
+    An instance that occurs twice with the same bytes is read once; of two images that share a UID the
+    first is read and the other rejected.
+    """
+    selected: list[SelectedInstance] = []
+    rejected: list[Rejected] = []
+    digests: dict[str, str] = {}
+    for path, header in headers:
+        name = uid(header, "SOPInstanceUID")
+        try:
+            check_header(header, contract)
+            digest = data_set_sha256(path)
+            if digests.setdefault(name, digest) != digest:
+                raise UnsuitableImage(
+                    "duplicate-uid", "another image of the study has the same SOP Instance UID"
+                )
+        except UnsuitableImage as error:
+            rejected.append(Rejected(path, name, error.code, str(error)))
+            continue
+        if all(one.sha256 != digest for one in selected):
+            selected.append(SelectedInstance(path, header, digest))
+    return Selection(tuple(selected), tuple(rejected))
