@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from dicom_io.reading.attributes import shown, whole_number
@@ -45,6 +45,8 @@ def read_pixels(path: Path, contract: InputContract) -> tuple[Dataset, NDArray[n
         raise UnsuitableImage("no-pixel-data", "the object has no pixel data")
     if present[0] != "PixelData":
         raise UnsuitableImage("bad-bit-depth", "the pixel data is floating point")
+    if not isinstance(dataset.PixelData, bytes) or not dataset.PixelData:
+        raise UnsuitableImage("no-pixel-data", "the pixel data is empty")
     stored = _decode(dataset)
     del dataset.PixelData
     return dataset, _cleared(stored, dataset)
