@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from flows.cli.errors import CommandError
@@ -60,7 +60,7 @@ def load_command(name: str) -> Any:
         point = _plugins()[name]
         try:
             command = get_command(point.load())
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
             raise CommandError(
                 f"the command {name!r} of {point.value} cannot be loaded: {error}. "
                 f"It may need an extra, e.g. pip install 'secondread[{name}]'"
@@ -69,8 +69,19 @@ def load_command(name: str) -> Any:
     return command
 
 
+def _stand_ins() -> dict[str, TyperCommand]:
+    lines = {name: line for name, (_, line) in COMMANDS.items()}
+    for name, point in sorted(_plugins().items()):
+        lines[name] = f"Commands of {point.value.partition(':')[0]} (plug-in)."
+    return {name: TyperCommand(name, help=line, hidden=name in _HIDDEN) for name, line in lines.items()}
+
+
 class _LazyGroup(TyperGroup):
     """Shows every sub-command by its line in the table and imports the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands.update(_stand_ins())
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] in self.commands:
@@ -113,18 +124,6 @@ def _secondread(
     if config is not None:
         # Child processes read the same settings.
         os.environ["SECONDREAD_CONFIG"] = str(config.absolute())
-
-
-def _register() -> None:
-    lines = {name: line for name, (_, line) in COMMANDS.items()}
-    for name, point in sorted(_plugins().items()):
-        lines[name] = f"Commands of {point.value.partition(':')[0]} (plug-in)."
-    for name, line in lines.items():
-        # A stand-in for the help page; `_LazyGroup` puts the command in its place when it is called.
-        app.command(name, help=line, hidden=name in _HIDDEN)(lambda: None)
-
-
-_register()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

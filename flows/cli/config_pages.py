@@ -98,14 +98,7 @@ def _type_name(annotation: Any) -> str:
         return "table"
     if arguments:
         return " or ".join(_type_name(a) for a in arguments if a is not type(None))
-    names: dict[Any, str] = {
-        str: "text",
-        bool: "true or false",
-        int: "whole number",
-        float: "number",
-        Path: "path",
-    }
-    return names.get(annotation) or getattr(annotation, "__name__", str(annotation))
+    return _TYPE_NAMES.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 
 def _default(field: FieldInfo) -> str:
