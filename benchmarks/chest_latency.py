@@ -1,9 +1,9 @@
 """From the last instance of a chest film to its results in the archive, through the whole service.
 
 The service runs as `secondread serve` on two cores with its own Prefect server, listener and resident
-worker. One phantom after the other is sent by C-STORE; the clock starts when its last instance was acknowledged
-and stops when the archive node has the last result object. The route's quiet time is zero, so none of it is in
-the figure.
+worker. One phantom after the other is sent by C-STORE; the clock starts when its last instance was
+acknowledged and stops when the archive node has the last result object. The route's quiet time is zero, so
+none of it is in the figure.
 
     python benchmarks/chest_latency.py [--json FILE] [--studies N] [--package NAME]
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +30,10 @@ class Nodule:
     spacing_mm: float
 
     def is_hit_by(self, box: Sequence[float]) -> bool:
-        """Return whether a box (top, left, bottom, right) has its centre in the circle, at least 5 mm wide."""
+        """Return whether a box (top, left, bottom, right) has its centre in the circle of 5 mm or more."""
         top, left, bottom, right = box
         radius = max(self.diameter_mm / 2, _SMALLEST_RADIUS_MM) / self.spacing_mm
-        return bool(
-            ((top + bottom) / 2 - self.row) ** 2 + ((left + right) / 2 - self.column) ** 2 <= radius**2
-        )
+        return math.hypot((top + bottom) / 2 - self.row, (left + right) / 2 - self.column) <= radius
 
 
 @dataclass(frozen=True, slots=True)
