@@ -12,7 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEGExtended12Bit
 
 from dicom_io.reading.attributes import shown, whole_number
 from dicom_io.reading.errors import UnsuitableImage
@@ -75,6 +75,9 @@ def _decode(dataset: Dataset) -> NDArray[np.integer[Any]]:
         raise UnsuitableImage(
             "unsupported-transfer-syntax", f"Transfer Syntax {shown(syntax.name)} is not read"
         ) from error
+    if syntax == JPEGExtended12Bit and whole_number(dataset, "BitsStored", 8) > 8:
+        # GDCM decodes some of these and brings the process down with others.
+        raise UnsuitableImage("unsupported-transfer-syntax", "JPEG Extended is read with 8 bits only")
     if not decoder.is_available:
         raise UnsuitableImage(
             "unsupported-transfer-syntax", f"no decoder is installed for Transfer Syntax {shown(syntax.name)}"
