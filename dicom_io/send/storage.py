@@ -229,7 +229,8 @@ def _store(
             time.sleep(_POLL_S / 10)
         association.dimse.send_msg(request, cast(int, context.context_id))
         # the time limit is that of the answer, not of the transfer
-        while not association.dul.to_provider_queue.empty() and not association.acse.is_aborted():
+        queue = association.dul.to_provider_queue
+        while not queue.empty() and association.dul.is_alive() and not association.acse.is_aborted():
             time.sleep(_POLL_S)
         answer = None
         if not association.acse.is_aborted():

@@ -103,7 +103,7 @@ def test_storescu_with_every_compressed_file(
         target = ("127.0.0.1", str(listener.port), str(path))
         answer = run_tool("storescu", "-R", PROPOSE[syntax], "-aec", "SECONDREAD", *target)
         if answer.returncode == 0 and "failed" not in answer.stderr:
-            sent[str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)] = path
+            sent.setdefault(str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID), path)
             syntaxes.add(syntax)
     assert len(syntaxes) >= 10
     assert set(sent) == set(recorder.instances)
