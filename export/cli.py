@@ -68,15 +68,14 @@ def to_onnx(detector: Which, out: Out) -> None:
 
 
 @app.command()
-def evaluate(
-    detector: Which,
-    out: Out,
-    reuse: Annotated[bool, typer.Option("--reuse", help="Use the answers kept beside the run.")] = False,
-) -> None:
-    """Answer every film out-of-bag with the exported members and compute all figures."""
+def evaluate(detector: Which, out: Out) -> None:
+    """Answer every film out-of-bag with the exported members and compute all figures.
+
+    Answers are kept beside the run, so a member is asked again only when its file changes.
+    """
     from export.chest_nodule.report import evaluate_run
 
-    for line in evaluate_run(out, reuse):
+    for line in evaluate_run(out):
         typer.echo(f"{detector.value}: {line}")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,13 +93,12 @@ def unseen_by(block: int, members: list[int]) -> list[int]:
     return [member for member in members if block in left_out(member)]
 
 
-def answer_nih(out: Path, onnx_files: dict[int, Path]) -> tuple[list[Answered], list[Answered]]:
-    """Answer all NIH films as they are, and those without Nodule or Mass label with a simulated nodule."""
-    sessions = {member: open_session(path, threads=2) for member, path in onnx_files.items()}
+def _nih(out: Path, chosen: dict[int, Session]) -> tuple[list[Answered], list[Answered]]:
+    """Answer the NIH films a member left out, as they are and (no Nodule or Mass label) with a nodule."""
+    (member,) = chosen
     plain, simulated = [], []
     for film in load_films("nih", out / "cache"):
-        chosen = {m: sessions[m] for m in unseen_by(film.block, sorted(sessions))}
-        if not chosen:
+        if film.block not in left_out(member):
             continue
         pixels = _decode(data_root() / "nih" / film.name.replace(".png", ".webp"))
         plain.append(_answer(film, pixels, chosen, None))
@@ -107,21 +108,40 @@ def answer_nih(out: Path, onnx_files: dict[int, Path]) -> tuple[list[Answered], 
     return plain, simulated
 
 
-def answer_lidc(out: Path, onnx_files: dict[int, Path]) -> list[Answered]:
-    """Answer the LIDC projections that pre-training held out, with all members."""
-    sessions = {member: open_session(path, threads=2) for member, path in onnx_files.items()}
+def _lidc(out: Path, chosen: dict[int, Session]) -> list[Answered]:
+    """Answer the LIDC projections that training held out."""
     answered = []
     for film in load_films("lidc", out / "cache"):
         if held_out(film):
             pixels = film.pixels.astype(np.float32) / np.float32(255)
             truth = tuple((float(b[0]), float(b[1]), float(b[2]), float(b[3])) for b in film.boxes)
-            answered.append(_answer(film, pixels, sessions, None, truth))
+            answered.append(_answer(film, pixels, chosen, None, truth))
     return answered
 
 
-def answer_all(out: Path, onnx_files: dict[int, Path]) -> dict[str, list[Answered]]:
-    """Answer every evaluation set and keep the raw answers beside the run."""
-    plain, simulated = answer_nih(out, onnx_files)
-    result = {"plain": plain, "simulated": simulated, "lidc": answer_lidc(out, onnx_files)}
-    (out / "answers.pickle").write_bytes(pickle.dumps(result))
+def answer_member(out: Path, member: int, path: Path) -> dict[str, list[Answered]]:
+    """Answer with one member every film it never saw; kept beside the run under the file's hash."""
+    mark = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    kept = out / f"answers-{member}-{mark}.pickle"
+    if kept.exists():
+        stored: dict[str, list[Answered]] = pickle.loads(kept.read_bytes())  # noqa: S301 (our own file)
+        return stored
+    chosen = {member: open_session(path, threads=2)}
+    plain, simulated = _nih(out, chosen)
+    result = {"plain": plain, "simulated": simulated, "lidc": _lidc(out, chosen)}
+    kept.write_bytes(pickle.dumps(result))
     return result
+
+
+def merge(parts: Sequence[dict[str, list[Answered]]]) -> dict[str, list[Answered]]:
+    """Join the members' answers film by film."""
+    merged: dict[str, list[Answered]] = {}
+    for name in ("plain", "simulated", "lidc"):
+        films: dict[str, Answered] = {}
+        for part in parts:
+            for film in part[name]:
+                before = films.get(film.name)
+                answers = film.answers | (before.answers if before else {})
+                films[film.name] = replace(film, answers=answers)
+        merged[name] = [films[key] for key in sorted(films)]
+    return merged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,19 +12,15 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure as Canvas
 
 from export.chest_nodule.analysis import Fitted, analyse
-from export.chest_nodule.evaluation import answer_all
+from export.chest_nodule.evaluation import answer_member, merge
 
 Report = dict[str, Any]
 
 
-def evaluate_run(out: Path, reuse: bool) -> Iterator[str]:
+def evaluate_run(out: Path) -> Iterator[str]:
     """Evaluate a run's ONNX members; yields the headline figures as text."""
-    kept = out / "answers.pickle"
-    if reuse and kept.exists():
-        answers = pickle.loads(kept.read_bytes())  # noqa: S301 (our own file)
-    else:
-        files = {int(path.stem[-1]): path for path in sorted((out / "onnx").glob("member-?.onnx"))}
-        answers = answer_all(out, files)
+    files = {int(path.stem[-1]): path for path in sorted((out / "onnx").glob("member-?.onnx"))}
+    answers = merge([answer_member(out, member, path) for member, path in files.items()])
     fitted, report = analyse(answers)
     (out / "fitted.json").write_text(json.dumps(asdict(fitted), indent=1))
     (out / "metrics.json").write_text(json.dumps(report, indent=1))

@@ -41,7 +41,8 @@ def _package(count: int, **steps: Any) -> Package:
     values = {
         "package": {
             "name": "chest-nodule", "version": "0.1.0", "task": "detect", "family": "centre-heatmap",
-            "title": "t", "intended_use": "tests", "limitations": ["all"], "licence": "LICENSE", "created": "2026-01-01",
+            "title": "t", "intended_use": "tests", "limitations": ["all"], "licence": "LICENSE",
+            "created": "2026-01-01",
         },
         "input": {"modalities": ["CR"]},
         "tensor": {"name": "film", "shape": ["n", 3, "h", "w"]},
