@@ -45,6 +45,7 @@ class Completeness:
         self._open_study_uids = open_study_uids
         self._clock = clock
         self._monotonic = monotonic
+        self._shortest = timedelta(seconds=min((route.quiet_time_s for route in self._routes), default=0.0))
         self._seen: dict[int, tuple[datetime, float]] = {}
         self._next: float | None = None
 
@@ -55,7 +56,7 @@ class Completeness:
 
     def quiet_time(self, study: ReceivingStudy) -> timedelta:
         """Return how long a study must have been quiet."""
-        routes = candidate_routes(study.kinds, self._routes) or self._routes
+        routes = candidate_routes(self._journal.study_kinds(study.id), self._routes) or self._routes
         return timedelta(seconds=max((route.quiet_time_s for route in routes), default=0.0))
 
     def sweep(self) -> list[ReceivingStudy]:
@@ -77,9 +78,12 @@ class Completeness:
             if study.study_instance_uid in open_uids:
                 continue
             quiet = max(now - study.last_instance_at, timedelta(seconds=steady - since))
-            missing = (self.quiet_time(study) - quiet).total_seconds()
-            if missing > 0:
-                waits.append(missing)
+            needed = self._shortest
+            if quiet >= needed:
+                # What a study is made of is asked only now, not while instances stream in.
+                needed = self.quiet_time(study)
+            if quiet < needed:
+                waits.append((needed - quiet).total_seconds())
             elif self._journal.mark_complete(study.id, study.last_instance_at):
                 complete.append(study)
                 del seen[study.id]

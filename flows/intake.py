@@ -33,6 +33,7 @@ __all__ = ["Intake", "RoutingFailed", "draft_job", "study_headers"]
 
 _LOG = logging.getLogger(__name__)
 _MAXIMUM_LINES = 200
+_SHORTEST_PAUSE_S = 0.02
 
 ConfigurationHash = Callable[[Route, Package], str]
 
@@ -187,6 +188,8 @@ class Intake:
                 failed += 1
                 _LOG.exception("intake could not look at the journal, try %d", failed)
             due = self._completeness.next_due_s
+            # Hundreds of instances a second must not become hundreds of looks.
+            self._stopping.wait(_SHORTEST_PAUSE_S)
             pause = self._poll_s if due is None else min(self._poll_s, due + 0.001)
             self._news.wait(pause if not failed else min(30.0, self._poll_s * 2**failed))
 

@@ -79,13 +79,12 @@ class StudyRecord:
 
 @dataclass(frozen=True, slots=True)
 class ReceivingStudy:
-    """A study whose completeness is open; ``kinds`` are its (Modality, SOP Class UID) pairs."""
+    """A study whose completeness is open."""
 
     id: int
     study_instance_uid: str
     pseudonym: str
     last_instance_at: datetime
-    kinds: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from dicom_io.receive.records import StoredInstance
 from flows.journal.errors import UnknownRecord
@@ -18,28 +18,38 @@ from flows.journal.tables import events, instances, series, studies
 
 __all__ = ["StudiesJournal"]
 
-_COUNTS = (
-    select(
-        instances.c.study_id,
-        func.count().label("instances"),
-        func.count(instances.c.series_id.distinct()).label("series"),
-    )
-    .where(instances.c.own_result.is_(False), instances.c.state == "stored")
-    .group_by(instances.c.study_id)
-    .subquery()
+_INPUTS = (
+    (instances.c.study_id == studies.c.id)
+    & instances.c.own_result.is_(False)
+    & (instances.c.state == "stored")
+)
+_STUDY = select(
+    studies,
+    select(func.count()).where(_INPUTS).scalar_subquery().label("instances"),
+    select(func.count(instances.c.series_id.distinct())).where(_INPUTS).scalar_subquery().label("series"),
 )
 
 
-def _study_query() -> Select[Any]:
-    return select(studies, _COUNTS.c.instances, _COUNTS.c.series).outerjoin(
-        _COUNTS, _COUNTS.c.study_id == studies.c.id
+# Built once: these run several times a second.
+_RECEIVING = (
+    select(studies.c.id, studies.c.study_instance_uid, studies.c.pseudonym, studies.c.last_instance_at)
+    .where(studies.c.state == "receiving", studies.c.last_instance_at.is_not(None))
+    .order_by(studies.c.last_instance_at)
+)
+_KINDS = (
+    select(instances.c.modality, instances.c.sop_class_uid)
+    .where(
+        instances.c.study_id == bindparam("study"),
+        instances.c.own_result.is_(False),
+        instances.c.state == "stored",
     )
+    .distinct()
+)
+_ANY_COMPLETE = select(studies.c.id).where(studies.c.state == "complete").limit(1)
 
 
 def _study(row: Row[*tuple[Any, ...]]) -> StudyRecord:
     values = dict(row._mapping)
-    values["instances"] = values["instances"] or 0
-    values["series"] = values["series"] or 0
     values["explanation"] = tuple(values["explanation"])
     return StudyRecord(**values)
 
@@ -50,7 +60,7 @@ class StudiesJournal(Store):
     def study(self, study_id: int) -> StudyRecord:
         """Return a study by its number; UnknownRecord if there is none."""
         with self._reading() as connection:
-            row = connection.execute(_study_query().where(studies.c.id == study_id)).one_or_none()
+            row = connection.execute(_STUDY.where(studies.c.id == study_id)).one_or_none()
         if row is None:
             raise UnknownRecord(f"the journal has no study {study_id}")
         return _study(row)
@@ -60,7 +70,7 @@ class StudiesJournal(Store):
         reference = reference.strip()
         with self._reading() as connection:
             row = connection.execute(
-                _study_query().where(
+                _STUDY.where(
                     (studies.c.study_instance_uid == reference)
                     | (studies.c.pseudonym == reference)
                     | (studies.c.pseudonym == reference.upper())
@@ -70,7 +80,7 @@ class StudiesJournal(Store):
 
     def studies(self, states: Collection[StudyState] = (), limit: int = 100) -> list[StudyRecord]:
         """Return the studies that changed last, newest first, of the given states or of all."""
-        query = _study_query().order_by(studies.c.state_at.desc(), studies.c.id.desc()).limit(limit)
+        query = _STUDY.order_by(studies.c.state_at.desc(), studies.c.id.desc()).limit(limit)
         if states:
             query = query.where(studies.c.state.in_(states))
         with self._reading() as connection:
@@ -95,30 +105,14 @@ class StudiesJournal(Store):
     def receiving_studies(self) -> list[ReceivingStudy]:
         """Return the studies that are not complete yet, oldest news first."""
         with self._reading() as connection:
-            open_studies = connection.execute(
-                select(
-                    studies.c.id,
-                    studies.c.study_instance_uid,
-                    studies.c.pseudonym,
-                    studies.c.last_instance_at,
-                )
-                .where(studies.c.state == "receiving", studies.c.last_instance_at.is_not(None))
-                .order_by(studies.c.last_instance_at)
-            ).all()
-            if not open_studies:
-                return []
-            kinds: dict[int, set[tuple[str, str]]] = {row.id: set() for row in open_studies}
-            for row in connection.execute(
-                select(instances.c.study_id, instances.c.modality, instances.c.sop_class_uid)
-                .where(
-                    instances.c.study_id.in_(kinds),
-                    instances.c.own_result.is_(False),
-                    instances.c.state == "stored",
-                )
-                .distinct()
-            ):
-                kinds[row.study_id].add((row.modality, row.sop_class_uid))
-        return [ReceivingStudy(*row, frozenset(kinds[row.id])) for row in open_studies]
+            rows = connection.execute(_RECEIVING).all()
+        return [ReceivingStudy(*row) for row in rows]
+
+    def study_kinds(self, study_id: int) -> frozenset[tuple[str, str]]:
+        """Return the (Modality, SOP Class UID) pairs of a study's inputs; no modality is an empty text."""
+        with self._reading() as connection:
+            rows = connection.execute(_KINDS, {"study": study_id}).all()
+        return frozenset((row[0], row[1]) for row in rows)
 
     def mark_complete(self, study_id: int, last_instance_at: datetime) -> bool:
         """Declare a study complete, unless an instance came after ``last_instance_at``.
@@ -146,12 +140,9 @@ class StudiesJournal(Store):
     def complete_studies(self) -> list[StudyRecord]:
         """Return the studies that wait for routing, oldest first."""
         with self._reading() as connection:
-            waiting = connection.execute(
-                select(studies.c.id).where(studies.c.state == "complete").limit(1)
-            ).one_or_none()
-            if waiting is None:
+            if connection.execute(_ANY_COMPLETE).one_or_none() is None:
                 return []
-            query = _study_query().where(studies.c.state == "complete").order_by(studies.c.completed_at)
+            query = _STUDY.where(studies.c.state == "complete").order_by(studies.c.completed_at)
             return [_study(row) for row in connection.execute(query)]
 
     def mark_not_routed(self, study_id: int, reason: str, explanation: Sequence[str] = ()) -> bool:
