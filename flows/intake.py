@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -66,12 +66,12 @@ def study_headers(
     return headers
 
 
-def draft_job(match: RouteMatch, sha256: dict[str, str], configuration: str) -> JobDraft:
+def draft_job(match: RouteMatch, sha256: Mapping[str, str], configuration: str) -> JobDraft:
     """Return the job that a matching route asks for.
 
     Parameters
     ----------
-    sha256 : dict
+    sha256 : mapping
         SHA-256 of the study's data sets by SOP Instance UID, as the journal holds them.
     configuration : str
         Digest of what shapes the result beside input and package. The route's name is mixed in: two
@@ -225,6 +225,7 @@ class Intake:
         instances = self._journal.study_instances(study.id)
         decision = self._decide(instances)
         sha256 = {one.sop_instance_uid: one.sha256 for one in instances}
+        _check_content(decision, sha256)
         drafts = [
             draft_job(match, sha256, self._configuration_hash(match.route, match.package))
             for match in decision.matches
@@ -262,6 +263,18 @@ class Intake:
         ]
         headers = study_headers(read, self._inbox)
         return route_study(headers, self._routes, self._registry, unread=unread)
+
+
+def _check_content(decision: RoutingDecision, sha256: Mapping[str, str]) -> None:
+    """Raise RoutingFailed where a selected file is no longer what was received."""
+    changed = {
+        str(chosen.header.SOPInstanceUID)
+        for match in decision.matches
+        for chosen in match.selection.selected
+        if sha256.get(str(chosen.header.SOPInstanceUID)) != chosen.sha256
+    }
+    if changed:
+        raise RoutingFailed(f"{len(changed)} files of the inbox are not what was received: look at the disk")
 
 
 class _Packages:
