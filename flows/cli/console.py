@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -16,7 +18,13 @@ from rich.table import Table
 
 __all__ = ["errors", "output", "print_json", "progress", "table"]
 
-output: Final = Console(highlight=False)
+
+def _width() -> int | None:
+    """Return a width for pipes and files, where the terminal gives none: eighty would break every table."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+
+
+output: Final = Console(highlight=False, width=_width())
 """Standard output."""
 
 errors: Final = Console(stderr=True, highlight=False)
@@ -46,8 +54,8 @@ def table(*columns: str, title: str | None = None) -> Table:
     """Return a table in the one look that all commands share."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None)
     made.pad_edge = False
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=number == 0)
     return made
 
 

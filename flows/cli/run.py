@@ -63,16 +63,16 @@ def _reader(
 
 
 def _report(studies: list[StudyReport], report: RunReport, results: Path) -> None:
-    rows = table("study", "outcome", "findings", "highest score", "decision", "seconds", "reason")
+    rows = table("study", "outcome", "findings", "highest score", "decision", "seconds", "remarks")
     for study in studies:
         rows.add_row(
-            study.pseudonym,
+            study.pseudonym if study.variant == 1 else f"{study.pseudonym} ({study.variant})",
             study.outcome,
             str(len(study.findings)) if study.outcome == "completed" else "-",
             f"{max(film.case_score for film in study.films):.3f}" if study.films else "-",
             study.decision or "-",
             f"{study.timings_s.get('total', 0):.2f}",
-            "; ".join(study.reasons),
+            "; ".join((*study.reasons, *study.warnings)),
         )
     output.print(rows)
     if report.files:

@@ -26,10 +26,21 @@ class SetAside:
 
 @dataclass(slots=True)
 class StudyFiles:
-    """The files of one study by SOP Instance UID."""
+    """The files of one study by SOP Instance UID.
+
+    Parameters
+    ----------
+    variant : int
+        1, or more for objects whose SOP Instance UID an earlier file has with other content: nobody can say
+        which is the right one, so each content is read apart.
+    remarks : list of str
+        What people must know about the variant.
+    """
 
     study_instance_uid: str
+    variant: int = 1
     paths: dict[str, Path] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +54,19 @@ class FolderContents:
 def sort_files(collection: Collection, advance: Callable[[], None] = lambda: None) -> FolderContents:
     """Read the headers of files and sort them by study.
 
-    A file is set aside where it is no DICOM, cannot be parsed, lacks its UIDs, or has the SOP Instance UID of
-    an earlier file; of two files with one UID and different content only the first is read.
+    A file is set aside where it is no DICOM, cannot be parsed, lacks its UIDs, or is the same object as an
+    earlier file. A file with the SOP Instance UID of an earlier one and other content goes to a further
+    variant of the study.
     """
-    studies: dict[str, StudyFiles] = {}
+    studies: dict[tuple[str, int], StudyFiles] = {}
     set_aside = [_no_dicom(path) for path in collection.others]
-    seen: dict[str, Path] = {}
     for path in collection.files:
-        outside = _take(path, studies, seen)
+        outside = _take(path, studies)
         if outside is not None:
             set_aside.append(outside)
         advance()
     set_aside.sort(key=lambda one: one.path)
-    return FolderContents(tuple(studies[uid] for uid in sorted(studies)), tuple(set_aside))
+    return FolderContents(tuple(studies[key] for key in sorted(studies)), tuple(set_aside))
 
 
 def _no_dicom(path: Path) -> SetAside:
@@ -68,7 +79,7 @@ def _no_dicom(path: Path) -> SetAside:
     return SetAside(path, "not-dicom", "the file is no DICOM: it has no prefix DICM")
 
 
-def _take(path: Path, studies: dict[str, StudyFiles], seen: dict[str, Path]) -> SetAside | None:
+def _take(path: Path, studies: dict[tuple[str, int], StudyFiles]) -> SetAside | None:
     try:
         header = read_header(path)
     except InputError as error:
@@ -81,15 +92,26 @@ def _take(path: Path, studies: dict[str, StudyFiles], seen: dict[str, Path]) -> 
     if not study or not instance:
         missing = "Study Instance UID" if not study else "SOP Instance UID"
         return SetAside(path, "missing-uid", f"the object has no {missing}")
-    if instance in seen:
-        return _second(path, seen[instance])
-    seen[instance] = path
-    studies.setdefault(study, StudyFiles(study)).paths[instance] = path
-    return None
+    return _place(path, study, instance, studies)
 
 
-def _second(path: Path, first: Path) -> SetAside:
-    if data_set_sha256(path) == data_set_sha256(first):
-        return SetAside(path, "duplicate", f"the same object as {first.name}")
-    reason = f"the SOP Instance UID of {first.name} with other content: not read"
-    return SetAside(path, "conflicting-instance", reason)
+def _place(
+    path: Path, study: str, instance: str, studies: dict[tuple[str, int], StudyFiles]
+) -> SetAside | None:
+    first: Path | None = None
+    variant = 1
+    while True:
+        files = studies.setdefault((study, variant), StudyFiles(study, variant))
+        held = files.paths.get(instance)
+        if held is None:
+            files.paths[instance] = path
+            if first is not None:
+                files.remarks.append(
+                    f"{path.name}: another file of this folder ({first.name}) has the same SOP Instance UID "
+                    "and other content; each is read on its own"
+                )
+            return None
+        if data_set_sha256(path) == data_set_sha256(held):
+            return SetAside(path, "duplicate", f"the same object as {held.name}")
+        first = first or held
+        variant += 1

@@ -114,8 +114,10 @@ class OfflineReader:
             return StudyReport(
                 study_instance_uid=uid,
                 pseudonym=pseudonym,
+                variant=study.variant,
                 outcome="refused",
                 reasons=(str(error),),
+                warnings=tuple(study.remarks),
                 not_read=tuple(self._not_read(study, item) for item in error.not_read),
                 timings_s=stages.with_total(),
             )
@@ -124,14 +126,16 @@ class OfflineReader:
             return StudyReport(
                 study_instance_uid=uid,
                 pseudonym=pseudonym,
+                variant=study.variant,
                 outcome="failed",
                 reasons=(f"{type(error).__name__}: {error}",),
+                warnings=tuple(study.remarks),
                 timings_s=stages.with_total(),
             )
 
     def _read(self, study: StudyFiles, pseudonym: str, stages: _Stages) -> StudyReport:
         contract = self._package.manifest.input
-        folder = self._output / pseudonym
+        folder = self._output / (pseudonym if study.variant == 1 else f"{pseudonym}-{study.variant}")
         with tempfile.TemporaryDirectory(prefix="secondread-") as scratch:
             with stages("gather"):
                 gathered = pipeline.gather(study.paths.values(), contract)
@@ -149,8 +153,10 @@ class OfflineReader:
         return StudyReport(
             study_instance_uid=study.study_instance_uid,
             pseudonym=pseudonym,
+            variant=study.variant,
             outcome="completed",
             reasons=tuple(dict.fromkeys(item.reason for item in prepared.not_read)),
+            warnings=(*study.remarks, *(text for film in prepared.films for text in film.remarks)),
             partial=prepared.partial,
             decision=assessment.decision,
             confidence=assessment.confidence,

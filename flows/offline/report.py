@@ -115,10 +115,16 @@ class StudyReport(_Model):
 
     study_instance_uid: str
     pseudonym: str
+    variant: int = Field(
+        default=1,
+        ge=1,
+        description="More than 1: objects whose SOP Instance UID another file has with other content.",
+    )
     outcome: Outcome = Field(
         description="completed: read; refused: nothing in it is for this package; failed: an error of ours."
     )
     reasons: tuple[str, ...] = Field(description="Why it was refused or failed, or what was left out.")
+    warnings: tuple[str, ...] = Field(default=(), description="What to know of it although it was read.")
     partial: bool = Field(default=False, description="A film of the study could not be read.")
     decision: Decision | None = None
     confidence: Probability | None = Field(default=None, description="null while no calibration is fitted.")
