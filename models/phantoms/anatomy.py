@@ -73,7 +73,7 @@ class Anatomy:
     def lung_outer(self, y: Field) -> Field:
         """Return how far a lung reaches from the midline at every y."""
         depth = np.clip((y - self.apex) / (225.0 - self.apex), 0, 1)
-        reach = 141.0 * (1 + self._vary["width"]) * (1 - (1 - depth) ** 2.3) ** 0.62
+        reach = 141.0 * (1 + self._vary["width"]) * (1 - (1 - depth) ** 2.6) ** 0.52
         return np.asarray(reach, dtype=np.float32)
 
     def lung_inner(self, y: Field) -> Field:
@@ -111,16 +111,15 @@ class Anatomy:
         start = 48.0 + self._vary["ribs"] + 20.5 * rib + rng.uniform(-1.5, 1.5)
         drop = float(np.interp(rib, (0, 2, 5, 10), (26.0, 52.0, 82.0, 96.0))) + rng.uniform(-3, 3)
         end = float(np.interp(rib, (0, 6, 8, 10), (140.0, 142.0, 128.0, 104.0)))
-        angle = np.deg2rad(np.linspace(9.0, end, 90))
-        lateral = np.asarray(start + 0.5 * drop, dtype=np.float32)
-        reach = max(float(self.lung_outer(lateral)) + 3.5, 52.0)
-        x = 16.0 + (reach - 16.0) * np.sin(angle) ** 0.85
-        x = np.where(angle > np.pi / 2, reach * np.sin(angle) ** 0.9, x)
+        angle = np.deg2rad(np.linspace(0.0, end, 90))
         fall = (1 - np.cos(angle)) / 2
-        y = start + drop * fall**1.25 - 7.0 * np.sin(2 * np.minimum(angle, np.pi / 2))
+        y = start + drop * fall**0.85 - 5.0 * np.sin(2 * np.minimum(angle, np.pi / 2))
+        wall_x = np.maximum(self.lung_outer(y.astype(np.float32)) + 3.0, 40.0)
+        behind = 14.0 + (wall_x - 14.0) * np.sin(angle) ** 0.85
+        x = np.where(angle > np.pi / 2, wall_x * np.sin(angle) ** 0.9, behind)
         z = -self.chest_depth * 0.8 * np.cos(angle)
         points = np.stack([self.midline + side * x, y, z], axis=1)
-        height = np.interp(np.rad2deg(angle[1:]), (9, 40, 100, end), (4.5, 6.6, 7.0, 7.6))
+        height = np.interp(np.rad2deg(angle[1:]), (0, 40, 100, end), (4.5, 6.4, 6.8, 7.4))
         depth = 3.4
         fade = np.clip((end - np.rad2deg(angle[1:])) / 12, 0, 1)
         wall = np.interp(np.rad2deg(angle[1:]), (60, 110), (_BONE, 0.62 * _BONE)) * fade
@@ -131,8 +130,8 @@ class Anatomy:
 
     def _clavicle(self, side: int) -> list[Segments]:
         along = np.linspace(0, 1, 60)
-        x = 15.0 + 122.0 * along
-        y = 70.0 + self._vary["apex"] - 24.0 * along - 7.0 * np.sin(2 * np.pi * along)
+        x = 15.0 + 148.0 * along
+        y = 70.0 + self._vary["apex"] - 22.0 * along - 7.0 * np.sin(2 * np.pi * along)
         points = np.stack([self.midline + side * x, y, 70.0 - 60 * along], axis=1)
         half = np.interp(along[1:], (0, 0.15, 0.6, 1), (8.5, 6.0, 5.5, 7.5))
         return [polyline(points, half, 5.5, 0.034, hollow=0.68), polyline(points, 0.68 * half, 3.7, 0.010)]
@@ -177,10 +176,10 @@ class Anatomy:
         heading = np.stack([side * np.cos(angles), np.sin(angles), rng.uniform(-0.6, 0.6, 8)], axis=1)
         heading /= np.linalg.norm(heading, axis=1, keepdims=True)
         place = np.repeat(root[None], 8, axis=0) + rng.normal(0, (3, 8, 8), (8, 3))
-        radius = rng.uniform(3.2, 4.6, 8)
+        radius = rng.uniform(4.6, 6.6, 8)
         parts = []
         for generation in range(_GENERATIONS):
-            length = rng.uniform(20, 32, len(radius)) * 0.86**generation
+            length = rng.uniform(22, 34, len(radius)) * 0.87**generation
             for step in range(_STEPS):
                 heading = heading + rng.normal(0, 0.13, heading.shape)
                 heading /= np.linalg.norm(heading, axis=1, keepdims=True)
@@ -194,7 +193,7 @@ class Anatomy:
             spread[:, 2] *= 0.7
             width = rng.uniform(0.3, 0.6, len(radius))[:, None]
             heading = np.concatenate([heading + width * spread, heading - width * spread])
-            share = rng.uniform(0.66, 0.84, len(radius))
+            share = rng.uniform(0.68, 0.86, len(radius))
             radius = np.concatenate([radius * share, radius * np.sqrt(1 - 0.55 * share**2) * 0.86])
             place = np.concatenate([place, place])
             alive = self._inside(place, side) & (radius > 0.3)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter, zoom
+from scipy.special import expit
 
 from models.phantoms.anatomy import FIELD_MM, LUNG, SOFT_TISSUE, Anatomy
 from models.phantoms.film import expose
@@ -145,7 +146,7 @@ def _attenuation(anatomy: Anatomy, grid: Grid, nodules: Sequence[PhantomNodule])
     total += _spine(y, x) + _humeri(y, x) + _scapulae(anatomy, grid)
     total -= _stomach(anatomy, y, x)
     aerated = np.clip(lung / 40.0, 0, 1)
-    tubes = project_tubes(grid, anatomy.bones())
+    tubes = gaussian_filter(project_tubes(grid, anatomy.bones()), 0.45 / grid.pitch_mm, truncate=3)
     tubes += project_tubes(grid, anatomy.airways()) * np.clip(body / 80, 0, 1)
     tubes += project_tubes(grid, anatomy.vessels()) * aerated
     total += tubes
@@ -172,62 +173,62 @@ def _lung(anatomy: Anatomy, y: Field, x: Field) -> Field:
     across = np.clip((np.abs(x) - inner) / np.maximum(outer - inner, 1), 0, 1)
     depth = 150.0 * np.clip((y - anatomy.apex) / 70.0, 0, 1) ** 0.55 * (anatomy.chest_depth / 104.0)
     lung = depth * np.sqrt(np.clip(1 - np.abs(2 * across - 1) ** 3.2, 0, 1))
+    size = anatomy.heart_scale
+    lung = lung - 118 * size * _ellipsoid(y, x, (27, 206), (66 * size, 48 * size), 38)
+    lung = lung - 80 * size * _ellipsoid(y, x, (-13, 200), (28 * size, 46 * size), 0)
+    lung = lung - 46 * _ellipsoid(y, x, (22, 101), (15, 18), 0)
+    lung = lung - 30 * _ellipsoid(y, x, (26, 130), (15, 18), 0)
+    lung = lung - 30 * _ellipsoid(y, x, (-21, 105), (10, 46), 4)
+    lung = np.clip(lung, 0, None)
     for side in (-1, 1):
         below = np.clip((y - anatomy.crest(x, side)) / 62.0, 0, 1)
         recess = 1 - np.sqrt(1 - (1 - below) ** 2)
         lung = np.where((x * side > 0) & (below > 0), lung * recess * 0.75, lung)
-    size = anatomy.heart_scale
-    lung = lung - 96 * size * _ellipsoid(y, x, (27, 206), (66 * size, 48 * size), 38)
-    lung = lung - 80 * size * _ellipsoid(y, x, (-14, 200), (30 * size, 46 * size), 0)
-    lung = lung - 46 * _ellipsoid(y, x, (24, 101), (17, 18), 0)
-    lung = lung - 34 * _ellipsoid(y, x, (29, 130), (17, 18), 0)
-    lung = lung - 30 * _ellipsoid(y, x, (-24, 105), (11, 46), 4)
-    return np.asarray(np.clip(lung, 0, None), dtype=np.float32)
+    return np.asarray(lung, dtype=np.float32)
 
 
 def _body(anatomy: Anatomy, y: Field, x: Field) -> Field:
     """Return how much of the body the beam crosses, in mm."""
     away = np.abs(x)
-    side = 158.0 + 6.0 * np.clip((y - 200) / 100, 0, 1)
+    surface = 12 + 0.29 * np.clip(away - 52, 0, None) + 20 * expit((away - 62) / 5)
+    under = np.clip(y - surface, 0, None)
+    side = 157.0 + 6.0 * np.clip((y - 200) / 100, 0, 1) + 70 * expit((105 - y) / 9)
     depth = anatomy.chest_depth * (1 + 0.12 * np.clip((y - 215) / 80, 0, 1))
-    trunk = 2 * depth * np.sqrt(np.clip(1 - (away / side) ** 2.6, 0, 1))
-    trunk = trunk * np.clip((y - 10) / 75, 0, 1) ** 0.5
-    surface = 14 + 0.30 * np.clip(away - 46, 0, None) + 34 * np.exp(-(((away - 44) / 20) ** 2)) * (away > 44)
-    shoulder = 150 * (1 - np.exp(-np.clip(y - surface, 0, None) / 42)) * np.clip((190 - y) / 100, 0, 1) ** 0.5
-    neck = 128 * np.sqrt(np.clip(1 - (away / 58) ** 2, 0, 1)) * np.clip((120 - y) / 60, 0, 1)
-    arm = 84 * np.sqrt(np.clip(1 - ((away - 187) / 34) ** 2, 0, 1)) * np.clip((y - 70) / 60, 0, 1)
+    trunk = 2 * depth * np.sqrt(np.clip(1 - (away / side) ** 2.6, 0, 1)) * (1 - np.exp(-under / 42))
+    shoulder = 150 * (1 - np.exp(-under / 20)) * expit((150 - y) / 16)
+    neck = 128 * np.sqrt(np.clip(1 - (away / 60) ** 2, 0, 1)) * expit((90 - y) / 12)
+    arm = 84 * np.sqrt(np.clip(1 - ((away - 187) / 34) ** 2, 0, 1)) * expit((y - 100) / 12)
     return np.asarray(np.maximum(np.maximum(trunk, shoulder), np.maximum(neck, arm)), dtype=np.float32)
 
 
 def _spine(y: Field, x: Field) -> Field:
+    """Return vertebral bodies with their plates, pedicles and spinous processes, and the sternum."""
     pitch = 21.0 + 0.012 * y
     phase = np.mod(y / pitch, 1.0)
     half = 14.0 + 0.022 * y
-    edge = 1 / (1 + np.exp((np.abs(x) - half + 2.2 * np.sin(np.pi * phase)) / 0.8))
-    height = 1 / (1 + np.exp((np.abs(phase - 0.5) - 0.40) / 0.012))
-    plates = np.exp(-(((np.abs(phase - 0.5) - 0.385) / 0.022) ** 2))
-    body = edge * (0.17 * height + 0.09 * plates + 0.05)
-    ring = np.hypot((np.abs(x) - 0.56 * half) / 4.2, (phase - 0.36) * pitch / 5.0)
-    pedicles = 0.16 * np.exp(-(((ring - 1) / 0.28) ** 2))
-    process = 0.15 * np.exp(-(((np.hypot(x / 2.6, (phase - 0.8) * pitch / 5.5) - 1) / 0.4) ** 2))
-    sternum = (
-        0.05
-        / (1 + np.exp((np.abs(x) - 17) / 1.2))
-        / (1 + np.exp(-(y - 72) / 4))
-        / (1 + np.exp((y - 215) / 6))
-    )
+    edge = expit((half - 2.0 * np.sin(np.pi * phase) - np.abs(x)) / 1.1)
+    height = expit((0.40 - np.abs(phase - 0.5)) / 0.02)
+    plates = np.exp(-(((np.abs(phase - 0.5) - 0.385) / 0.03) ** 2))
+    body = edge * (0.13 * height + 0.06 * plates + 0.05)
+    ring = np.hypot((np.abs(x) - 0.56 * half) / 3.8, (phase - 0.36) * pitch / 5.0)
+    pedicles = 0.10 * np.exp(-(((ring - 1) / 0.34) ** 2))
+    process = 0.10 * np.exp(-(((np.hypot(x / 2.6, (phase - 0.8) * pitch / 5.5) - 1) / 0.4) ** 2))
+    sternum = 0.05 * expit((17 - np.abs(x)) / 1.5) * expit((y - 72) / 4) * expit((215 - y) / 6)
     return np.asarray(body + pedicles + process + sternum, dtype=np.float32)
 
 
 def _humeri(y: Field, x: Field) -> Field:
-    return np.asarray(0.55 * _ellipsoid(y, np.abs(x), (176, 78), (24, 24), 0), dtype=np.float32)
+    """Return heads and shafts, which lie at the edge of the field."""
+    head = 0.32 * _ellipsoid(y, np.abs(x), (174, 80), (24, 25), 0)
+    shaft = 0.22 * np.sqrt(np.clip(1 - ((np.abs(x) - 184) / 13) ** 2, 0, 1)) * expit((y - 92) / 5)
+    return np.asarray(np.maximum(head, shaft), dtype=np.float32)
 
 
 def _stomach(anatomy: Anatomy, y: Field, x: Field) -> Field:
     """Return what the gas under the left dome lacks, with a level at its lower edge."""
     top = anatomy.dome(1) + 9
     gas = _ellipsoid(y, x, (66, top + 20), (30, 20), -8)
-    level = 1 / (1 + np.exp((y - top - 24) / 0.5))
+    level = expit((top + 24 - y) / 0.8)
     return np.asarray(0.62 * gas * level, dtype=np.float32)
 
 

@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter, zoom
 __all__ = ["MAXIMUM", "expose"]
 
 MAXIMUM = 4095
-_PHOTONS_PER_MM2 = 42_000.0
-"""Quanta that reach the detector unattenuated: about 5 µGy behind a chest."""
+_PHOTONS_PER_MM2 = 90_000.0
+"""Quanta that reach the detector unattenuated: those of a beam that leaves about 3 µGy behind a chest."""
 _SCATTER = 0.32
 _SCATTER_MM = 28.0
 _BLUR_MM = 0.11

@@ -83,8 +83,8 @@ def project_tubes(grid: Grid, tubes: list[Segments], step_px: float = 0.7) -> ND
     """
     total = np.zeros((grid.rows + 1) * (grid.columns + 1))
     step = step_px * grid.pitch_mm
-    for tube in tubes:
-        _splat(grid, tube, step, total)
+    together = Segments(*(np.concatenate([getattr(t, name) for t in tubes]) for name in Segments.__slots__))
+    _splat(grid, together, step, total)
     image = total.reshape(grid.rows + 1, grid.columns + 1)[:-1, :-1]
     return np.asarray(image, dtype=np.float32)
 
