@@ -1,315 +1,333 @@
-"""Computed films as DICOM objects: Computed Radiography and Digital X-Ray images of nobody.
+"""Phantom films as DICOM objects with made-up identifiers, for tests and demonstrations.
 
-Whatever a real device may write is an option here: polarity, window or table, the kinds of spacing,
-transfer syntaxes, views and body parts that a package must refuse, and marker strings in every
-attribute that can name a person. The objects are DERIVED, and their identifiers follow from a key, so
-that the same call gives the same object.
+Everything follows from the seed: UIDs, identifiers and pixels. The objects are DERIVED, the patient is
+called PHANTOM, and nothing in them comes from anybody.
 """
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as Items
 from pydicom.uid import (
-    UID,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
 )
 
-from dicom_io.phantom_markers import plant_markers
+from models.phantoms import ChestPhantom, PhantomNodule, chest_phantom
 
-__all__ = ["FilmOptions", "PhantomStudy", "make_film", "phantom_uid", "write_study"]
+__all__ = ["FilmOptions", "chest_film", "phantom_uid", "write_chest_study"]
 
-_NAMESPACE = uuid.UUID("1b0d8f4e-3a77-5f0c-9c0e-2f6f5b8d7e31")
-_BITS = 12
-_HIGHEST = (1 << _BITS) - 1
-_MAGNIFICATION = 1.1
-_SOP_CLASSES = {
-    "CR": ComputedRadiographyImageStorage,
-    "DX": DigitalXRayImageStorageForPresentation,
-    "DX-FOR-PROCESSING": DigitalXRayImageStorageForProcessing,
+_NAMESPACE = uuid.UUID("6f0b8c52-7f2e-4f0c-9d0e-6d1d6ad0a0c3")
+_SYNTAXES = {
+    "explicit": ExplicitVRLittleEndian,
+    "implicit": ImplicitVRLittleEndian,
+    "rle": RLELossless,
+    "jpeg2000": JPEG2000Lossless,
 }
+_BITS = 12
+_MAXIMUM = (1 << _BITS) - 1
 _VIEW_CODES = {
     "PA": ("272479007", "postero-anterior"),
     "AP": ("399348003", "antero-posterior"),
     "LL": ("399173006", "left lateral"),
     "RL": ("399198007", "right lateral"),
 }
-_REGION_CODES = {"CHEST": ("43799004", "Chest"), "ABDOMEN": ("818981001", "Abdomen")}
+_ORIENTATIONS = {"PA": ["L", "F"], "AP": ["L", "F"], "LL": ["A", "F"], "RL": ["P", "F"]}
 
 
 @dataclass(frozen=True, slots=True)
 class FilmOptions:
-    """How a film is written.
+    """How a phantom film is written.
 
     Parameters
     ----------
-    kind : {"CR", "DX", "DX-FOR-PROCESSING"}
-        SOP class; the modality follows unless ``attributes`` says otherwise.
+    modality : {"DX", "CR"}
+        Decides the SOP class too.
     view : str
-        View Position such as PA, AP or LL; ``""`` leaves the view unsaid.
-    view_as_code : bool
-        Say the view in View Code Sequence alone.
+        View Position; empty leaves the view out. The pixels are frontal whatever it says.
     body_part : str
-        Body Part Examined; ``""`` leaves it unsaid.
-    monochrome1 : bool
-        Store the inverted values as MONOCHROME1: another file, the same displayed film.
-    values_of_interest : {"none", "window", "table"}
-        What the header says about contrast; ``window`` is (centre, width) of the MONOCHROME2 form.
-    spacing : {"imager", "pixel", "calibrated", "none"}
-        Which attributes carry the pixel spacing. A DX image always has Imager Pixel Spacing.
-    transfer_syntax : str
-        Little endian, RLE, JPEG 2000 lossless or JPEG-LS lossless.
-    markers : str
-        A word to plant in every attribute that can name a person; none are planted when empty.
-    attributes : mapping
-        More attributes by keyword, over all others; None removes one.
+        Body Part Examined; empty leaves it out.
+    photometric : {"MONOCHROME2", "MONOCHROME1"}
+        MONOCHROME1 stores the complement, so that both look alike.
+    values_of_interest : {"window", "lut", "none"}
+        What the object says of the presentation of its values.
+    spacing : {"imager", "calibrated", "none"}
+        Imager Pixel Spacing alone, Pixel Spacing with its calibration beside it, or none. A DX object
+        always has the imager's, which it must.
+    transfer_syntax : {"explicit", "implicit", "rle", "jpeg2000"}
+        All are lossless.
+    marker : str
+        Text planted in every attribute that would identify somebody, for tests of leaks.
+    study : str
+        Distinguishes studies of one seed: enters the UIDs.
     """
 
-    kind: Literal["CR", "DX", "DX-FOR-PROCESSING"] = "DX"
+    modality: Literal["DX", "CR"] = "DX"
     view: str = "PA"
-    view_as_code: bool = False
     body_part: str = "CHEST"
-    monochrome1: bool = False
-    values_of_interest: Literal["none", "window", "table"] = "window"
-    window: tuple[float, float] = (2048.0, 4096.0)
-    spacing: Literal["imager", "pixel", "calibrated", "none"] = "imager"
-    transfer_syntax: str = ExplicitVRLittleEndian
-    markers: str = ""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    photometric: Literal["MONOCHROME2", "MONOCHROME1"] = "MONOCHROME2"
+    values_of_interest: Literal["window", "lut", "none"] = "window"
+    spacing: Literal["imager", "calibrated", "none"] = "imager"
+    transfer_syntax: Literal["explicit", "implicit", "rle", "jpeg2000"] = "explicit"
+    marker: str = ""
+    study: str = ""
+
+    def __post_init__(self) -> None:
+        choices = (
+            ("modality", self.modality, ("DX", "CR")),
+            ("photometric", self.photometric, ("MONOCHROME2", "MONOCHROME1")),
+            ("values_of_interest", self.values_of_interest, ("window", "lut", "none")),
+            ("spacing", self.spacing, ("imager", "calibrated", "none")),
+            ("transfer_syntax", self.transfer_syntax, tuple(_SYNTAXES)),
+        )
+        for name, value, accepted in choices:
+            if value not in accepted:
+                raise ValueError(f"{name} must be one of {', '.join(accepted)}, not {value!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class PhantomStudy:
-    """A study on disk."""
-
-    study_instance_uid: str
-    sop_instance_uids: tuple[str, ...]
-    paths: tuple[Path, ...]
-
-
-def phantom_uid(*parts: str | int) -> str:
-    """Return the UID under 2.25 that belongs to a key and its parts."""
+def phantom_uid(*parts: object) -> str:
+    """Return the UID under 2.25 that follows from ``parts``."""
     return f"2.25.{uuid.uuid5(_NAMESPACE, '/'.join(str(part) for part in parts)).int}"
 
 
-def make_film(
-    stored: NDArray[np.uint16],
-    spacing_mm: float,
-    key: str,
-    number: int = 1,
+def write_chest_study(
+    folder: Path,
+    seed: int,
+    *,
+    films: int = 1,
+    nodules: Sequence[PhantomNodule] = (),
+    rows: int = 1760,
+    columns: int = 1760,
     options: FilmOptions | None = None,
-) -> Dataset:
-    """Wrap a computed film.
+) -> list[Path]:
+    """Write a study of phantom films into ``folder`` and return their paths.
 
     Parameters
     ----------
-    stored : numpy.ndarray
-        ``(rows, columns)`` uint16 of 12 bits, bone bright and air dark.
-    spacing_mm : float
-        Pixel pitch at the detector.
-    key : str
-        Names the study; the identifiers follow from it.
-    number : int
-        Instance Number, from 1.
+    folder : pathlib.Path
+        Made where it is missing.
+    seed : int
+        Same seed and options, same bytes. Film n shows the anatomy of ``seed + n - 1``.
+    films : int
+        Films in the study, all in one series.
+    nodules : sequence of PhantomNodule
+        Put into the first film.
+    rows, columns : int
+        Size of every film.
     options : FilmOptions, optional
-        How it is written; a DX film without peculiarities by default.
-
-    Returns
-    -------
-    pydicom.dataset.Dataset
-        With file meta information, ready for ``save_as(path, enforce_file_format=True)``.
-
-    Raises
-    ------
-    ValueError
-        The array is not what is asked for.
+        How they are written; by default a DX film as a device would send it.
     """
-    options = options or FilmOptions()
-    if stored.ndim != 2 or stored.dtype != np.uint16 or not stored.size:
-        raise ValueError(f"stored must be (rows, columns) uint16, not {stored.shape} {stored.dtype}")
-    if int(stored.max()) > _HIGHEST:
-        raise ValueError(f"stored must have {_BITS} bits, not {int(stored.max())}")
-    dataset = Dataset()
-    _identify(dataset, key, number, options)
-    _describe(dataset, options)
-    _space(dataset, spacing_mm, options)
-    _set_values_of_interest(dataset, options)
-    if options.markers:
-        plant_markers(dataset, options.markers)
-    _set_pixels(dataset, stored, options)
-    for keyword, value in options.attributes.items():
-        if value is None:
-            dataset.pop(keyword, None)
-        else:
-            setattr(dataset, keyword, value)
-    return dataset
-
-
-def write_study(
-    folder: Path,
-    key: str,
-    films: Sequence[tuple[NDArray[np.uint16], FilmOptions]],
-    spacing_mm: float,
-) -> PhantomStudy:
-    """Write the films of one study as ``1.dcm``, ``2.dcm``, ... into ``folder``."""
+    if films < 1:
+        raise ValueError(f"films must be at least 1, not {films}")
     folder.mkdir(parents=True, exist_ok=True)
-    paths, uids = [], []
-    for number, (stored, options) in enumerate(films, start=1):
-        dataset = make_film(stored, spacing_mm, key, number, options)
-        path = folder / f"{number}.dcm"
+    paths = []
+    for number in range(1, films + 1):
+        phantom = chest_phantom(seed + number - 1, nodules if number == 1 else (), rows, columns)
+        dataset = chest_film(phantom, seed, number=number, options=options)
+        path = folder / f"film-{seed}-{number}.dcm"
         dataset.save_as(path, enforce_file_format=True)
         paths.append(path)
-        uids.append(str(dataset.SOPInstanceUID))
-    return PhantomStudy(phantom_uid(key), tuple(uids), tuple(paths))
+    return paths
 
 
-def _identify(dataset: Dataset, key: str, number: int, options: FilmOptions) -> None:
-    tag = phantom_uid(key)[-8:]
-    sop_class = UID(_SOP_CLASSES[options.kind])
-    values: dict[str, Any] = {
-        "SpecificCharacterSet": "ISO_IR 192",
-        "SOPClassUID": sop_class,
-        "SOPInstanceUID": phantom_uid(key, "instance", number),
-        "StudyInstanceUID": phantom_uid(key),
-        "SeriesInstanceUID": phantom_uid(key, "series", options.kind),
-        "StudyDate": "20260102",
-        "StudyTime": "030405",
-        "SeriesDate": "20260102",
-        "SeriesTime": "030405",
-        "AcquisitionDate": "20260102",
-        "AcquisitionTime": "030405",
-        "ContentDate": "20260102",
-        "ContentTime": "030405",
-        "TimezoneOffsetFromUTC": "+0000",
-        "AccessionNumber": f"A{tag}",
-        "StudyID": tag,
-        "SeriesNumber": 1,
-        "InstanceNumber": number,
-        "StudyDescription": "Chest phantom",
-        "PatientName": "PHANTOM^CHEST",
-        "PatientID": f"PHANTOM-{tag}",
-        "PatientBirthDate": "",
-        "PatientSex": "O",
-        "ReferringPhysicianName": "",
-        "Manufacturer": "SecondRead",
-        "ManufacturerModelName": "Chest phantom",
-        "SoftwareVersions": "1",
-        "DeviceSerialNumber": "PHANTOM",
-    }
-    dataset.update(_dataset(values))
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-
-
-def _describe(dataset: Dataset, options: FilmOptions) -> None:
-    lateral = options.view in ("LL", "RL", "LATERAL")
-    digital = options.kind != "CR"
-    values: dict[str, Any] = {
-        "ImageType": ["DERIVED", "PRIMARY", ""] if digital else ["DERIVED", "PRIMARY"],
-        "DerivationDescription": "Computed from a mathematical phantom; no patient was exposed",
-        "Modality": "DX" if digital else "CR",
-        "BodyPartExamined": options.body_part,
-        "ViewPosition": "" if options.view_as_code else options.view,
-        "PatientOrientation": ["A", "F"] if lateral else ["L", "F"],
-        "BurnedInAnnotation": "NO",
-        "LossyImageCompression": "00",
-        "KVP": "110",
-        "FilterType": "NONE",
-    }
-    if not digital and not options.body_part:
-        values["Laterality"] = ""
-    if digital:
-        values |= {
-            "PresentationIntentType": "FOR PROCESSING" if "PROC" in options.kind else "FOR PRESENTATION",
-            "ImageLaterality": "U",
-            "AnatomicRegionSequence": [],
-            "DetectorType": "DIRECT",
-            "PositionerType": "",
-            "PixelIntensityRelationship": "LOG",
-            "PixelIntensityRelationshipSign": 1 if options.monochrome1 else -1,
-            "RescaleIntercept": "0",
-            "RescaleSlope": "1",
-            "RescaleType": "US",
-            "PresentationLUTShape": "INVERSE" if options.monochrome1 else "IDENTITY",
-            "AcquisitionContextSequence": [],
-        }
-        region = _REGION_CODES.get(options.body_part)
-        if region:
-            values["AnatomicRegionSequence"] = [_code(*region)]
-    dataset.update(_dataset(values))
-    if options.view in _VIEW_CODES and (digital or options.view_as_code):
-        view = _code(*_VIEW_CODES[options.view])
-        if digital:
-            view.ViewModifierCodeSequence = []
-        dataset.ViewCodeSequence = [view]
-    if not options.view:
-        # Unsaid means unsaid: the orientation would tell a lateral film.
-        dataset.PatientOrientation = [] if not digital else ["L", "F"]
-
-
-def _space(dataset: Dataset, spacing_mm: float, options: FilmOptions) -> None:
-    detector = [f"{spacing_mm:.6g}"] * 2
-    patient = [f"{spacing_mm / _MAGNIFICATION:.6g}"] * 2
-    if options.spacing in ("imager", "calibrated") or options.kind != "CR":
-        dataset.ImagerPixelSpacing = detector
-    if options.spacing == "pixel":
-        dataset.PixelSpacing = detector
-    if options.spacing == "calibrated":
-        dataset.PixelSpacing = patient
-        dataset.PixelSpacingCalibrationType = "GEOMETRY"
-        dataset.PixelSpacingCalibrationDescription = "Plane of the phantom's middle"
-
-
-def _set_values_of_interest(dataset: Dataset, options: FilmOptions) -> None:
-    centre, width = options.window
-    if options.kind == "DX-FOR-PROCESSING":
-        return
-    if options.values_of_interest == "window":
-        # LINEAR of PS3.3 C.11.2.1.2 is exact for the inverted values with this centre.
-        dataset.WindowCenter = f"{_HIGHEST + 1 - centre if options.monochrome1 else centre:.10g}"
-        dataset.WindowWidth = f"{width:.10g}"
-    elif options.values_of_interest == "table":
-        place = (np.arange(_HIGHEST + 1) - centre) / width
-        table = np.rint(65535 / (1 + np.exp(-4 * place))).astype("<u2")
-        if options.monochrome1:
-            table = 65535 - table[::-1]
-        item = Dataset()
-        item.add_new("LUTDescriptor", "US", [_HIGHEST + 1, 0, 16])
-        item.LUTExplanation = "S-shaped"
-        item.add_new("LUTData", "OW", table.tobytes())
-        dataset.VOILUTSequence = [item]
-
-
-def _set_pixels(dataset: Dataset, stored: NDArray[np.uint16], options: FilmOptions) -> None:
-    values = (_HIGHEST - stored).astype(np.uint16) if options.monochrome1 else stored
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME1" if options.monochrome1 else "MONOCHROME2"
-    dataset.Rows, dataset.Columns = values.shape
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, _BITS, _BITS - 1
-    dataset.PixelRepresentation = 0
-    dataset.add_new("PixelData", "OW", values.astype("<u2").tobytes())
-    syntax = UID(options.transfer_syntax)
-    dataset.file_meta.TransferSyntaxUID = syntax if not syntax.is_encapsulated else ExplicitVRLittleEndian
-    if syntax.is_encapsulated:
-        dataset.compress(syntax, values, generate_instance_uid=False)
-
-
-def _dataset(values: Mapping[str, Any]) -> Dataset:
+def chest_film(
+    phantom: ChestPhantom, seed: int, *, number: int = 1, options: FilmOptions | None = None
+) -> Dataset:
+    """Return a phantom as a data set with file meta information, ready to be saved."""
+    how = options or FilmOptions()
     dataset = Dataset()
-    for keyword, value in values.items():
-        setattr(dataset, keyword, value)
+    _patient_and_study(dataset, seed, how)
+    _series_and_equipment(dataset, seed, number, how)
+    _acquisition(dataset, how)
+    pixels = phantom.pixels
+    stored = (_MAXIMUM - pixels).astype(np.uint16) if how.photometric == "MONOCHROME1" else pixels
+    _image(dataset, stored, phantom, number, how)
+    if how.marker:
+        _plant(dataset, how.marker)
+    dataset.SOPInstanceUID = phantom_uid(seed, how.study, "image", number, repr(how), _digest(stored))
+    _encode(dataset, stored, how)
     return dataset
 
 
-def _code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
-    return _dataset({"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning})
+def _digest(stored: NDArray[np.uint16]) -> str:
+    return hashlib.sha256(stored.astype("<u2").tobytes()).hexdigest()
+
+
+def _patient_and_study(dataset: Dataset, seed: int, how: FilmOptions) -> None:
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.PatientName = f"PHANTOM^CHEST {seed}"
+    dataset.PatientID = f"PHANTOM-{seed}"
+    dataset.IssuerOfPatientID = "PHANTOMS"
+    dataset.PatientBirthDate = f"19{40 + seed % 50}0101"
+    dataset.PatientSex = "O"
+    dataset.PatientAge = "060Y"
+    dataset.StudyInstanceUID = phantom_uid(seed, how.study, "study")
+    dataset.StudyID = str(seed)
+    dataset.AccessionNumber = f"P{seed:07d}"[:16]
+    dataset.StudyDate = "20260105"
+    dataset.StudyTime = "101500"
+    dataset.ReferringPhysicianName = ""
+    dataset.StudyDescription = "Chest phantom"
+
+
+def _series_and_equipment(dataset: Dataset, seed: int, number: int, how: FilmOptions) -> None:
+    dataset.SOPClassUID = (
+        DigitalXRayImageStorageForPresentation if how.modality == "DX" else ComputedRadiographyImageStorage
+    )
+    dataset.Modality = how.modality
+    dataset.SeriesInstanceUID = phantom_uid(seed, how.study, "series")
+    dataset.SeriesNumber = 1
+    dataset.SeriesDate = dataset.StudyDate
+    dataset.SeriesTime = "101600"
+    dataset.SeriesDescription = "Chest phantom"
+    dataset.InstanceNumber = number
+    dataset.Manufacturer = "SecondRead phantoms"
+    dataset.ManufacturerModelName = "Chest phantom"
+    dataset.DeviceSerialNumber = "0"
+    dataset.SoftwareVersions = "1"
+    dataset.InstitutionName = "Nowhere"
+    if how.modality == "DX":
+        dataset.PresentationIntentType = "FOR PRESENTATION"
+        dataset.AcquisitionContextSequence = Items([])
+        dataset.ImageLaterality = "U"
+
+
+def _acquisition(dataset: Dataset, how: FilmOptions) -> None:
+    if how.body_part or how.modality == "CR":
+        dataset.BodyPartExamined = how.body_part
+    if how.view or how.modality == "CR":
+        dataset.ViewPosition = how.view
+    if how.modality == "DX":
+        dataset.AnatomicRegionSequence = Items(
+            [_code("51185008", "Chest")] if how.body_part in ("CHEST", "THORAX") else []
+        )
+        dataset.ViewCodeSequence = Items([_code(*_VIEW_CODES[how.view])] if how.view in _VIEW_CODES else [])
+        dataset.PatientOrientation = _ORIENTATIONS.get(how.view, ["L", "F"])
+        dataset.DetectorType = "SCINTILLATOR"
+        dataset.DetectorConfiguration = "AREA"
+        dataset.PositionerType = "NONE"
+    else:
+        dataset.PatientOrientation = _ORIENTATIONS.get(how.view, "")
+        dataset.PlateType = ""
+        dataset.PhosphorType = ""
+    dataset.AcquisitionDate = dataset.StudyDate
+    dataset.AcquisitionTime = "101600"
+    dataset.ContentDate = dataset.StudyDate
+    dataset.ContentTime = "101600"
+    dataset.KVP = "120"
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
+
+
+def _image(
+    dataset: Dataset, stored: NDArray[np.uint16], phantom: ChestPhantom, number: int, how: FilmOptions
+) -> None:
+    dataset.ImageType = ["DERIVED", "PRIMARY"]
+    dataset.DerivationDescription = "Computed from a numerical phantom"
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = how.photometric
+    dataset.Rows, dataset.Columns = (int(side) for side in stored.shape)
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, _BITS, _BITS - 1
+    dataset.PixelRepresentation = 0
+    dataset.BurnedInAnnotation = "NO"
+    dataset.LossyImageCompression = "00"
+    spacing = [f"{side:.6f}" for side in phantom.pixel_spacing_mm]
+    if how.spacing != "none" or how.modality == "DX":
+        dataset.ImagerPixelSpacing = spacing
+    if how.spacing == "calibrated":
+        dataset.PixelSpacing = spacing
+        dataset.PixelSpacingCalibrationType = "FIDUCIAL"
+        dataset.PixelSpacingCalibrationDescription = "The phantom has no magnification"
+    if how.modality == "DX":
+        dataset.PixelIntensityRelationship = "LOG"
+        dataset.PixelIntensityRelationshipSign = 1 if how.photometric == "MONOCHROME1" else -1
+        dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
+        dataset.PresentationLUTShape = "INVERSE" if how.photometric == "MONOCHROME1" else "IDENTITY"
+    if how.values_of_interest == "window":
+        dataset.WindowCenter, dataset.WindowWidth = "2048", "4096"
+    elif how.values_of_interest == "lut":
+        dataset.VOILUTSequence = Items([_straight_lut()])
+
+
+def _straight_lut() -> Dataset:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [_MAXIMUM + 1, 0, 16])
+    table = np.arange(_MAXIMUM + 1, dtype=np.uint32) * 65535 // _MAXIMUM
+    item.add_new("LUTData", "OW", table.astype("<u2").tobytes())
+    item.LUTExplanation = "STRAIGHT"
+    return item
+
+
+def _plant(dataset: Dataset, marker: str) -> None:
+    """Put ``marker`` wherever a device or a desk would write about a patient or a person."""
+    dataset.PatientName = f"{marker}^PHANTOM"
+    for keyword in (
+        "PatientID",
+        "AccessionNumber",
+        "StudyID",
+        "DeviceSerialNumber",
+        "StationName",
+        "RequestedProcedureID",
+        "PerformedProcedureStepID",
+    ):
+        setattr(dataset, keyword, marker[:16])
+    for keyword in (
+        "IssuerOfPatientID",
+        "OtherPatientIDs",
+        "InstitutionName",
+        "InstitutionAddress",
+        "InstitutionalDepartmentName",
+        "StudyDescription",
+        "SeriesDescription",
+        "ProtocolName",
+        "PatientComments",
+        "PatientAddress",
+        "PatientTelephoneNumbers",
+        "AdditionalPatientHistory",
+        "ImageComments",
+        "RequestedProcedureDescription",
+        "PerformedProcedureStepDescription",
+        "Occupation",
+        "EthnicGroup",
+    ):
+        setattr(dataset, keyword, marker[:16])
+    for keyword in (
+        "ReferringPhysicianName",
+        "PerformingPhysicianName",
+        "OperatorsName",
+        "RequestingPhysician",
+        "PhysiciansOfRecord",
+        "NameOfPhysiciansReadingStudy",
+        "OtherPatientNames",
+        "PatientMotherBirthName",
+    ):
+        setattr(dataset, keyword, f"{marker}^DOCTOR")
+
+
+def _encode(dataset: Dataset, stored: NDArray[np.uint16], how: FilmOptions) -> None:
+    syntax = _SYNTAXES[how.transfer_syntax]
+    native = ImplicitVRLittleEndian if syntax == ImplicitVRLittleEndian else ExplicitVRLittleEndian
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = native
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.add_new("PixelData", "OW", stored.astype("<u2").tobytes())
+    if syntax != native:
+        dataset.compress(syntax, generate_instance_uid=False)

@@ -51,7 +51,7 @@ def _present(density: Field, pitch_mm: float) -> NDArray[np.uint16]:
     scaled = (shown - low) / max(float(high - low), 1e-3) * 0.80 + 0.12
     # The shoulder of a film: bright parts are compressed.
     curved = np.where(scaled > 0.6, 0.6 + 0.4 * np.tanh((scaled - 0.6) / 0.4), scaled)
-    return np.clip(curved * MAXIMUM, 0, MAXIMUM).astype(np.uint16)
+    return np.asarray(np.clip(curved * MAXIMUM, 0, MAXIMUM), dtype=np.uint16)
 
 
 def _smooth(values: Field, sigma_px: float) -> Field:
