@@ -112,8 +112,8 @@ class JournalCollector(Collector):
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._lock = Lock()
-        self._last_event = 0
-        self._stages: dict[str, list[float]] = {}
+        self._last_event = {"stage": 0, "wait": 0}
+        self._seconds: dict[str, dict[str, list[float]]] = {"stage": {}, "wait": {}}
 
     def collect(self) -> Iterable[Metric]:
         """Return the figures; none but ``secondread_journal_up 0`` while the database is out of reach."""
@@ -143,20 +143,21 @@ class JournalCollector(Collector):
         depth, age = self._journal.queue_age()
         yield GaugeMetricFamily("secondread_queue_depth", "Jobs that wait to be submitted.", value=depth)
         yield GaugeMetricFamily("secondread_queue_age_seconds", "Age of the oldest waiting job.", value=age)
-        yield self._stage_seconds()
+        yield self._histogram("stage", "Seconds that the stages of jobs took.")
+        yield self._histogram("wait", "Seconds from complete study to job, and from waiting job to run.")
 
-    def _stage_seconds(self) -> Metric:
-        family = HistogramMetricFamily(
-            "secondread_stage_seconds", "Seconds that the stages of jobs took.", labels=["stage"]
-        )
+    def _histogram(self, kind: str, text: str) -> Metric:
+        family = HistogramMetricFamily(f"secondread_{kind}_seconds", text, labels=[kind])
         with self._lock:
-            self._last_event, fresh = self._journal.stage_histogram(self._last_event, _STAGE_BUCKETS)
-            for stage, figures in fresh.items():
-                held = self._stages.setdefault(stage, [0.0] * len(figures))
-                self._stages[stage] = [a + b for a, b in zip(held, figures, strict=True)]
-            for stage, (*cumulative, count, total) in sorted(self._stages.items()):
+            held = self._seconds[kind]
+            last, fresh = self._journal.histogram(kind, self._last_event[kind], _STAGE_BUCKETS)
+            self._last_event[kind] = last
+            for name, figures in fresh.items():
+                before = held.get(name, [0.0] * len(figures))
+                held[name] = [a + b for a, b in zip(before, figures, strict=True)]
+            for name, (*cumulative, count, total) in sorted(held.items()):
                 buckets = [(str(b), c) for b, c in zip(_STAGE_BUCKETS, cumulative, strict=True)]
-                family.add_metric([stage], [*buckets, ("+Inf", count)], total)
+                family.add_metric([name], [*buckets, ("+Inf", count)], total)
         return family
 
 

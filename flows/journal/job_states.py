@@ -39,6 +39,11 @@ def idempotency_key(draft: JobDraft | JobRecord, revision: int, attempt: int, ma
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _check_attempt(job: JobRecord, attempt: int | None) -> None:
+    if attempt is not None and attempt != job.attempt:
+        raise StaleRun(f"job {job.id} is at attempt {job.attempt}, not {attempt}")
+
+
 class JobStates(JobQueries):
     """What the outbox, the reconciler and the flow write about jobs."""
 
@@ -72,10 +77,13 @@ class JobStates(JobQueries):
                 self._check_run(connection, job, flow_run_id)
             if job.state == "running":
                 return job
-            values: dict[str, Any] = {"started_at": self._clock()}
+            now = self._clock()
+            values: dict[str, Any] = {"started_at": now}
             if flow_run_id is not None:
                 values["flow_run_id"] = flow_run_id
             self._set_job(connection, job, "running", **values)
+            since = self._attempt_made(connection, job)
+            self._note_wait(connection, "job-to-run", job, since, now)
             return self._job(connection, job_id)
 
     def finish_job(
@@ -84,6 +92,8 @@ class JobStates(JobQueries):
         state: JobState,
         reason: str | None = None,
         outcome: Mapping[str, Any] | None = None,
+        *,
+        attempt: int | None = None,
     ) -> JobRecord:
         """End an attempt; the same end a second time changes nothing.
 
@@ -93,11 +103,14 @@ class JobStates(JobQueries):
             How it ended: read, bad input, an error, given up, or called off.
         outcome : mapping, optional
             A JSON summary without protected health information.
+        attempt : int, optional
+            The attempt that ended; StaleRun where the job is at another one.
         """
         if state not in FINAL_JOB_STATES:
             raise ValueError(f"a job ends as one of {', '.join(sorted(FINAL_JOB_STATES))}, not {state!r}")
         with self._writing() as connection:
             job = self._job(connection, job_id, lock=True)
+            _check_attempt(job, attempt)
             if job.state == state:
                 return job
             self._set_job(
@@ -114,10 +127,14 @@ class JobStates(JobQueries):
         """Call an active job off."""
         return self.finish_job(job_id, "cancelled", reason)
 
-    def requeue_job(self, job_id: int, reason: str) -> JobRecord:
-        """Give up the run of a submitted, running or failed job and have it wait as the next attempt."""
+    def requeue_job(self, job_id: int, reason: str, *, attempt: int | None = None) -> JobRecord:
+        """Give up the run of a submitted, running or failed job and have it wait as the next attempt.
+
+        Where ``attempt`` is named and the job is at another one, StaleRun is raised instead.
+        """
         with self._writing() as connection:
             job = self._job(connection, job_id, lock=True)
+            _check_attempt(job, attempt)
             self._next_attempt(connection, job, reason, allowed=("submitted", "running", "failed"))
             return self._job(connection, job_id)
 
@@ -197,6 +214,28 @@ class JobStates(JobQueries):
             raise StaleRun(
                 f"run {flow_run_id} was attempt {earlier} of job {job.id}, which is at attempt {job.attempt}"
             )
+
+    def _attempt_made(self, connection: Connection, job: JobRecord) -> datetime:
+        made: datetime = connection.execute(
+            select(attempts.c.created_at).where(
+                attempts.c.job_id == job.id, attempts.c.attempt == job.attempt
+            )
+        ).scalar_one()
+        return made
+
+    def _note_wait(
+        self, connection: Connection, name: str, job: JobRecord, since: datetime, until: datetime
+    ) -> None:
+        self._note(
+            connection,
+            "wait",
+            name,
+            job.study_id,
+            at=until,
+            job_id=job.id,
+            attempt=job.attempt,
+            seconds=max(0.0, (until - since).total_seconds()),
+        )
 
     def _set_job(self, connection: Connection, job: JobRecord, state: JobState, **values: Any) -> None:
         check_job_step(f"job {job.id}", job.state, state)

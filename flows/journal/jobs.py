@@ -61,9 +61,15 @@ class JobsJournal(JobStates):
         with self._writing() as connection:
             if self._study_state(connection, study_id) != "complete":
                 return None
-            made = [self._create_unless_same(connection, study_id, draft) for draft in drafts]
+            numbers = [self._create_unless_same(connection, study_id, draft) for draft in drafts]
+            made = [self._job(connection, number) for number in numbers if number is not None]
+            completed = self._completed_at(connection, study_id)
+            for job in made:
+                self._note_wait(
+                    connection, "complete-to-job", job, completed or job.created_at, job.created_at
+                )
             self._set_study(connection, study_id, "routed", reason, explanation)
-            return [self._job(connection, job_id) for job_id in made if job_id is not None]
+            return made
 
     def _create_unless_same(
         self, connection: Connection, study_id: int, draft: JobDraft, reason: str | None = None

@@ -151,15 +151,15 @@ class OverviewJournal(DeliveriesJournal):
             depth, oldest = self._queue(connection)
         return depth, 0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds())
 
-    def stage_histogram(
-        self, after_event: int, bounds: Sequence[float]
+    def histogram(
+        self, kind: str, after_event: int, bounds: Sequence[float]
     ) -> tuple[int, dict[str, list[float]]]:
-        """Sum up the stage times noted after an event.
+        """Sum up the seconds noted after an event, of stages (``stage``) or of waiting (``wait``).
 
         Returns
         -------
         tuple
-            The last event's number, and per stage the cumulative counts up to each bound, the count of
+            The last event's number, and per name the cumulative counts up to each bound, the count of
             all and the sum of seconds.
         """
         with self._reading() as connection:
@@ -171,7 +171,7 @@ class OverviewJournal(DeliveriesJournal):
                     func.count(),
                     func.sum(events.c.seconds),
                 )
-                .where(events.c.kind == "stage", events.c.id > after_event, events.c.id <= last)
+                .where(events.c.kind == kind, events.c.id > after_event, events.c.id <= last)
                 .group_by(events.c.name)
             ).all()
         return last, {row[0]: [float(figure) for figure in row[1:]] for row in rows}

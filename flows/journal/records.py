@@ -211,7 +211,7 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """A change of state (``kind`` "study", "job") or a stage time ("stage", with ``seconds``)."""
+    """A change of state (``kind`` "study" or "job"), or the seconds of a stage ("stage") or wait ("wait")."""
 
     id: int
     at: datetime

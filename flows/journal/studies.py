@@ -217,3 +217,9 @@ class StudiesJournal(Store):
             values["explanation"] = list(explanation)
         connection.execute(update(studies).where(studies.c.id == study_id).values(values))
         self._note(connection, "study", state, study_id, at=now, reason=reason)
+
+    def _completed_at(self, connection: Connection, study_id: int) -> datetime | None:
+        at: datetime | None = connection.execute(
+            select(studies.c.completed_at).where(studies.c.id == study_id)
+        ).scalar_one()
+        return at

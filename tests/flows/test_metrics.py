@@ -106,11 +106,16 @@ def test_the_journal_is_read_at_each_scrape(
     assert figures["secondread_queue_depth", ()] == 2
     assert figures["secondread_queue_age_seconds", ()] == pytest.approx(12)
     job = journal.waiting_jobs()[0]
-    journal.start_job(job.id)
+    journal.mark_submitted(job.id, "run-1")
+    journal.start_job(job.id, "run-1")
     journal.finish_job(job.id, "refused", "lateral view")
     _, figures = _scrape(server)
     assert figures["secondread_jobs", (("state", "refused"),)] == 1
     assert figures["secondread_queue_depth", ()] == 1
+    clock.advance(10)
+    _, figures = _scrape(server)
+    assert figures["secondread_wait_seconds_sum", (("wait", "job-to-run"),)] == pytest.approx(12)
+    assert figures["secondread_wait_seconds_count", (("wait", "complete-to-job"),)] == 2
 
 
 @pytest.fixture

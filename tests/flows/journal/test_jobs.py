@@ -145,8 +145,10 @@ def test_the_way_of_a_job(journal: Journal, job: JobRecord, clock: Clock) -> Non
     assert journal.stage_times(job.id) == {"gather": 0.25}
     assert [(e.kind, e.name) for e in journal.job_events(job.id)] == [
         ("job", "waiting"),
+        ("wait", "complete-to-job"),
         ("job", "submitted"),
         ("job", "running"),
+        ("wait", "job-to-run"),
         ("stage", "gather"),
         ("job", "completed"),
     ]
@@ -202,6 +204,17 @@ def test_a_run_that_was_given_up_cannot_take_the_job_back(journal: Journal, job:
     with pytest.raises(StaleRun):
         journal.mark_submitted(job.id, "run-1")
     assert journal.start_job(job.id, "run-2").state == "running"
+
+
+def test_an_end_names_its_attempt(journal: Journal, job: JobRecord) -> None:
+    journal.start_job(job.id, "run-1")
+    journal.requeue_job(job.id, "the run vanished", attempt=1)
+    journal.start_job(job.id, "run-2")
+    with pytest.raises(StaleRun, match="at attempt 2, not 1"):
+        journal.finish_job(job.id, "completed", attempt=1)
+    with pytest.raises(StaleRun, match="at attempt 2, not 1"):
+        journal.requeue_job(job.id, "the run vanished", attempt=1)
+    assert journal.finish_job(job.id, "completed", attempt=2).state == "completed"
 
 
 def test_only_active_or_failed_jobs_are_requeued(journal: Journal, job: JobRecord) -> None:
