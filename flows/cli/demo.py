@@ -13,6 +13,7 @@ import typer
 from dicom_io.archive import ArchiveNode
 from dicom_io.send import SendError, collect_files, send_files
 from flows.cli.console import errors, output, progress, table
+from flows.cli.context import settings
 from flows.cli.errors import CommandError
 from flows.demo import LocalSystem, SystemFailed
 from flows.demo.phantoms import make_phantom_studies
@@ -26,6 +27,7 @@ app = typer.Typer()
 
 _MARK = ".secondread-demo"
 _STUDY_SECONDS = 60.0
+_START_S = 120.0
 
 
 def _fresh(folder: Path) -> Path:
@@ -103,14 +105,20 @@ def _confidence(result: StudyResult) -> str:
     return f"{decision} ({raw})" if raw else decision
 
 
+def _findings(result: StudyResult) -> str:
+    if not result.outcome:
+        return "-"
+    highest = max((finding["score"] for finding in result.findings), default=None)
+    return "none" if highest is None else f"{len(result.findings)} (highest score {highest:.2f})"
+
+
 def _print(results: Sequence[StudyResult]) -> None:
     findings = table("study", "sent", "findings", "verdict", "confidence", "files back", "reason")
     for result in results:
-        scores = ", ".join(f"{finding['score']:.2f}" for finding in result.findings)
         findings.add_row(
             result.pseudonym,
             _truth(result),
-            (f"{len(result.findings)} ({scores})" if scores else "none") if result.outcome else "-",
+            _findings(result),
             _verdict(result),
             _confidence(result),
             ", ".join(result.outcome.get("objects", ())) if result.came_back else f"{len(result.files)}",
@@ -133,12 +141,12 @@ def _print(results: Sequence[StudyResult]) -> None:
 
 
 def _addresses(system: LocalSystem, archive: ArchiveNode) -> None:
-    settings = system.settings
+    own = system.settings
     output.print(
-        f"\nPrefect UI       {settings.prefect.ui_url}\n"
-        f"metrics          http://{settings.metrics.host}:{settings.metrics.port}/metrics\n"
-        f"listener         {settings.listener.ae_title}@{settings.listener.host}:{settings.listener.port}\n"
-        f"results          {settings.results}\n"
+        f"\nPrefect UI       {own.prefect.ui_url}\n"
+        f"metrics          http://{own.metrics.host}:{own.metrics.port}/metrics\n"
+        f"listener         {own.listener.ae_title}@{own.listener.host}:{own.listener.port}\n"
+        f"results          {own.results}\n"
         f"archive          {archive.folder}\n"
         f"settings, logs   {system.folder}",
         markup=False,
@@ -168,15 +176,24 @@ def command(
     """
     start = time.monotonic()
     home = _fresh(folder)
-    studies = _phantoms(home / "phantoms", count) if source is None else _own_studies(source)
-    errors.print(f"{len(studies)} studies; starting listener, Prefect and worker …", markup=False)
     with ArchiveNode(home / "archive") as archive:
         node = DimseNode(ae_title=archive.ae_title, port=archive.port)
-        system = LocalSystem(home, nodes={"archive": node}, package=package)
+        system = LocalSystem(
+            home,
+            nodes={"archive": node},
+            package=package,
+            # How networks run is this machine's matter; everything else is the demo's own.
+            settings={"runtime": settings().runtime.model_dump(mode="json")},
+        )
         try:
-            system.start()
+            errors.print("starting listener, Prefect and worker …")
+            system.launch()
+            studies = _phantoms(home / "phantoms", count) if source is None else _own_studies(source)
+            system.wait_until_ready(_START_S)
+            seconds = time.monotonic() - start
             errors.print(
-                f"ready after {time.monotonic() - start:.0f} s, see {system.settings.prefect.ui_url}"
+                f"ready after {seconds:.0f} s, {len(studies)} studies to send; runs are shown at "
+                f"{system.settings.prefect.ui_url}"
             )
             _send(system, studies)
             results = _wait(system, archive, studies)

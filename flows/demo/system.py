@@ -151,11 +151,14 @@ class LocalSystem:
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until the listener answers a C-ECHO and Prefect's API its health check."""
         end = time.monotonic() + timeout_s
-        while not (self._listens() and self._prefect_answers()):
-            self.check()
-            if time.monotonic() > end:
-                raise SystemFailed(f"the service was not ready after {timeout_s:g} s. {self.last_words()}")
-            time.sleep(_POLL_S)
+        for ready in (self._prefect_answers, self._listens):
+            while not ready():
+                self.check()
+                if time.monotonic() > end:
+                    raise SystemFailed(
+                        f"the service was not ready after {timeout_s:g} s. {self.last_words()}"
+                    )
+                time.sleep(_POLL_S)
 
     def check(self) -> None:
         """Raise SystemFailed where the service has ended by itself."""
