@@ -146,8 +146,10 @@ def _attenuation(anatomy: Anatomy, grid: Grid, nodules: Sequence[PhantomNodule])
     total += _spine(y, x) + _humeri(y, x) + _scapulae(anatomy, grid)
     total -= _stomach(anatomy, y, x)
     aerated = np.clip(lung / 40.0, 0, 1)
-    tubes = gaussian_filter(project_tubes(grid, anatomy.bones()), 0.45 / grid.pitch_mm, truncate=3)
-    tubes += project_tubes(grid, anatomy.airways()) * np.clip(body / 80, 0, 1)
+    tubes = gaussian_filter(
+        project_tubes(grid, anatomy.bones(), step_px=1.6), 0.45 / grid.pitch_mm, truncate=3
+    )
+    tubes += project_tubes(grid, anatomy.airways(), step_px=1.6) * np.clip(body / 80, 0, 1)
     tubes += project_tubes(grid, anatomy.vessels()) * aerated
     total += tubes
     total += _texture(anatomy.seed, grid) * aerated * np.float32(0.018)
@@ -174,8 +176,8 @@ def _lung(anatomy: Anatomy, y: Field, x: Field) -> Field:
     depth = 150.0 * np.clip((y - anatomy.apex) / 70.0, 0, 1) ** 0.55 * (anatomy.chest_depth / 104.0)
     lung = depth * np.sqrt(np.clip(1 - np.abs(2 * across - 1) ** 3.2, 0, 1))
     size = anatomy.heart_scale
-    lung = lung - 118 * size * _ellipsoid(y, x, (27, 206), (66 * size, 48 * size), 38)
-    lung = lung - 80 * size * _ellipsoid(y, x, (-13, 200), (28 * size, 46 * size), 0)
+    lung = lung - 118 * size * _ellipsoid(y, x, (27, anatomy.dome(1) - 53), (66 * size, 48 * size), 38)
+    lung = lung - 80 * size * _ellipsoid(y, x, (-13, anatomy.dome(1) - 60), (28 * size, 46 * size), 0)
     lung = lung - 46 * _ellipsoid(y, x, (22, 101), (15, 18), 0)
     lung = lung - 30 * _ellipsoid(y, x, (26, 130), (15, 18), 0)
     lung = lung - 30 * _ellipsoid(y, x, (-21, 105), (10, 46), 4)

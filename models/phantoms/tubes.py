@@ -75,7 +75,7 @@ def polyline(
     )
 
 
-def project_tubes(grid: Grid, tubes: list[Segments], step_px: float = 0.7) -> NDArray[np.float32]:
+def project_tubes(grid: Grid, tubes: list[Segments], step_px: float = 1.0) -> NDArray[np.float32]:
     """Return the line integral of attenuation of all tubes, ``(rows, columns)``.
 
     Every tube is cut into sheets across and slices along; each sample carries its share of the mass, so
