@@ -339,6 +339,15 @@ class AssociationServer(ThreadedAssociationServer):
             return
         super().process_request(request, client_address)
 
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Start the association of a connection; a connection that is gone already leaves nothing."""
+        try:
+            self.finish_request(request, client_address)
+        except Exception as error:  # the listener goes on whatever one connection does
+            _LOGGER.warning("a connection could not be served: %s", describe_error(error))
+            self.shutdown_request(request)
+            self.release_slot()
+
     def stop_accepting(self) -> None:
         """Close the port; associations go on."""
         self.ae._servers.append(self)

@@ -80,8 +80,8 @@ class Listener:
 
     Raises
     ------
-    PolicyError
-        The list of peers or the limit cannot be understood.
+    ListenerError
+        The AE title, the list of peers or the limit cannot be understood.
     """
 
     def __init__(
@@ -106,13 +106,16 @@ class Listener:
         self._observer = observer or SilentObserver()
         self._address = (host, port)
         self._maximum_associations = maximum_associations
-        self._policy = Policy(ae_title, peers, maximum_associations)
+        try:
+            self._policy = Policy(ae_title, peers, maximum_associations)
+            self._ae = _application_entity(ae_title, network_timeout_s)
+        except ValueError as error:
+            raise ListenerError(f"the listener's settings: {error}") from error
         self._reception = Reception(inbox, recorder, self._observer, maximum_object_bytes, is_own_result)
         self._lock = threading.Lock()
         self._open: dict[str, StorageAssociation] = {}
         self._server: AssociationServer | None = None
         self._thread: threading.Thread | None = None
-        self._ae = _application_entity(ae_title, network_timeout_s)
 
     def start(self) -> None:
         """Sweep what a crash left, bind the port and listen in threads.

@@ -244,14 +244,16 @@ class RawPeer:
         self.socket.sendall(_pdu(1, body))
         return self.answer()[0]
 
-    def command(self, class_uid: str = CR, instance_uid: str = "1.2.3", field_: int = 0x0001) -> None:
-        """Send a command set that announces a data set."""
+    def command(
+        self, class_uid: str = CR, instance_uid: str = "1.2.3", field_: int = 0x0001, data_set: int = 1
+    ) -> None:
+        """Send a command set that announces a data set, or none (0x0101)."""
         command = Dataset()
         command.AffectedSOPClassUID = class_uid
         command.CommandField = field_
         command.MessageID = 1
         command.Priority = 2
-        command.CommandDataSetType = 1
+        command.CommandDataSetType = data_set
         command.AffectedSOPInstanceUID = instance_uid
         body = encode(command, True, True)
         assert body is not None

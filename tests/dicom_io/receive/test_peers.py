@@ -152,11 +152,13 @@ def test_store_under_the_verification_context(listener: Listener, recorder: Memo
     still_works(listener)
 
 
-def test_an_empty_data_set(listener: Listener, recorder: MemoryRecorder) -> None:
+@pytest.mark.parametrize("data_set", [0x0001, 0x0101])
+def test_an_empty_data_set(listener: Listener, recorder: MemoryRecorder, data_set: int) -> None:
     with RawPeer(listener.port) as peer:
         assert peer.associate() == 2
-        peer.command()
-        peer.fragment(b"", 0x02)
+        peer.command(data_set=data_set)
+        if data_set == 1:
+            peer.fragment(b"", 0x02)
         kind, body = peer.answer()
         assert kind == 4
         assert b"no data set" in body
@@ -299,6 +301,16 @@ def test_port_in_use(listener: Listener, tmp_path: Path, recorder: MemoryRecorde
     assert not other.is_listening
     with pytest.raises(ListenerError, match="running already"):
         listener.start()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ae_title": "x" * 17}, {"peers": [Allowed("*", "nowhere")]}, {"maximum_associations": 0}]
+)
+def test_settings_that_make_no_sense(
+    inbox: Inbox, recorder: MemoryRecorder, changes: dict[str, object]
+) -> None:
+    with pytest.raises(ListenerError, match="the listener's settings"):
+        Listener(inbox, recorder, port=0, **changes)  # type: ignore[arg-type]
 
 
 def test_stop_waits_and_then_aborts(start: Start, recorder: MemoryRecorder) -> None:
