@@ -36,7 +36,8 @@ def display(stored: NDArray[np.integer[Any]], header: Dataset) -> Values:
     """
     padding = padding_mask(stored, header)
     values = _modality(stored, header)
-    shown = _values_of_interest(values, header, padding)
+    # Sixteen binary places, of which one less the value is exact: a film and its negative then stay twins.
+    shown = np.ldexp(np.rint(np.ldexp(_values_of_interest(values, header, padding), 16)), -16)
     if text(header, "PhotometricInterpretation") == "MONOCHROME1":
         np.subtract(1.0, shown, out=shown)
     if padding is not None:

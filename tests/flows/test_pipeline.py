@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from dicom_io.phantoms import FilmOptions, chest_film, write_chest_study
+from dicom_io.results import EncodedObject, Predecessor, ResultIdentity
+from flows import pipeline
+from flows.installation import Installation
+from flows.pipeline import Prepared, Refused
+from models.detector import Detector, open_detector
+from models.package import Package, load_package
+from models.phantoms import chest_phantom
+from models.results import Assessment, Box, Candidate, FilmReading
+from tests.packages.blobs import build_blob_package
+
+SIDE = 640
+TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return load_package(build_blob_package(tmp_path_factory.mktemp("packages")))
+
+
+@pytest.fixture(scope="module")
+def detector(package: Package) -> Detector:
+    return open_detector(package)
+
+
+def study(folder: Path, seed: int = 1, films: int = 1, **options: object) -> list[Path]:
+    how = FilmOptions(**options)  # type: ignore[arg-type]
+    return write_chest_study(folder, seed, films=films, rows=SIDE, columns=SIDE, options=how)
+
+
+def prepared(paths: list[Path], package: Package, folder: Path) -> Prepared:
+    contract = package.manifest.input
+    return pipeline.gate(pipeline.prepare(pipeline.gather(paths, contract), contract, folder), contract)
+
+
+def reading(films: Prepared, *scores: float) -> tuple[FilmReading, ...]:
+    candidates = tuple(
+        Candidate(Box(100 + 60 * n, 80, 140 + 60 * n, 140), score, (score, score, score), 1.0, 0.9)
+        for n, score in enumerate(scores)
+    )
+    first, *others = (film.source.sop_instance_uid for film in films.films)
+    empty = tuple(FilmReading(uid, 0.1, (), 3, 0.5) for uid in others)
+    return (FilmReading(first, max(scores, default=0.1), candidates, 3, 0.5), *empty)
+
+
+def encoded(
+    films: Prepared,
+    readings: tuple[FilmReading, ...],
+    package: Package,
+    folder: Path,
+    *,
+    revision: int = 1,
+    predecessor: Predecessor | None = None,
+) -> tuple[EncodedObject, ...]:
+    return pipeline.encode(
+        films,
+        readings,
+        Assessment("not-assessed", reasons=("Not fitted.",)),
+        package=package,
+        identity=ResultIdentity("f" * 64, package.content_hash, "c" * 64, revision),
+        content_time=TIME,
+        serial="A1B2C3",
+        key_images=3,
+        folder=folder,
+        predecessor=predecessor,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"view": "LL"}, "lateral-view"),
+        ({"body_part": "HAND"}, "wrong-body-part"),
+    ],
+)
+def test_what_the_contract_does_not_name_is_refused_with_its_reason(
+    package: Package, tmp_path: Path, options: dict[str, str], code: str
+) -> None:
+    paths = study(tmp_path, **options)
+    with pytest.raises(Refused) as caught:
+        pipeline.gather(paths, package.manifest.input)
+    assert [item.code for item in caught.value.not_read] == [code]
+    assert str(caught.value) == caught.value.not_read[0].reason
+
+
+def test_an_empty_study_is_refused(package: Package) -> None:
+    with pytest.raises(Refused, match="has no instance"):
+        pipeline.gather([], package.manifest.input)
+
+
+def test_a_film_whose_pixels_are_cut_off_is_left_out_and_the_other_is_read(
+    package: Package, tmp_path: Path
+) -> None:
+    paths = study(tmp_path / "in", films=2)
+    content = paths[1].read_bytes()
+    paths[1].write_bytes(content[: len(content) // 2])
+    contract = package.manifest.input
+    gathered = pipeline.gather([paths[0]], contract)
+    both = pipeline.Gathered(
+        (*gathered.selected, pipeline.SourceFile(paths[1], "1.2.3", "0" * 64)), gathered.not_read
+    )
+    films = pipeline.prepare(both, contract, tmp_path / "scratch")
+    assert len(films.films) == 1
+    assert films.partial
+    assert [item.code for item in films.not_read] == ["truncated"]
+    assert films.statements[0].startswith("One image was not read")
+
+
+def test_a_constant_film_is_stopped_at_the_gate(package: Package, tmp_path: Path) -> None:
+    dataset = chest_film(chest_phantom(1, rows=SIDE, columns=SIDE), 1)
+    dataset.PixelData = np.full((SIDE, SIDE), 700, np.uint16).tobytes()
+    path = tmp_path / "constant.dcm"
+    dataset.save_as(path, enforce_file_format=True)
+    with pytest.raises(Refused) as caught:
+        prepared([path], package, tmp_path / "scratch")
+    assert [item.code for item in caught.value.not_read] == ["constant-image"]
+
+
+def test_a_lateral_view_beside_a_frontal_one_is_not_a_partial_reading(
+    package: Package, tmp_path: Path
+) -> None:
+    paths = study(tmp_path / "pa") + study(tmp_path / "ll", view="LL")
+    films = prepared(paths, package, tmp_path / "scratch")
+    assert len(films.films) == 1
+    assert [item.code for item in films.not_read] == ["lateral-view"]
+    assert not films.partial
+
+
+def test_only_the_selected_instances_make_the_fingerprint(package: Package, tmp_path: Path) -> None:
+    paths, lateral = study(tmp_path / "pa", films=2), study(tmp_path / "ll", view="LL")
+    contract = package.manifest.input
+    whole = pipeline.gather(paths, contract).fingerprint
+    assert pipeline.gather(paths[::-1] + lateral, contract).fingerprint == whole
+    assert pipeline.gather(paths[:1], contract).fingerprint != whole
+
+
+def test_a_twin_that_only_claims_to_be_monochrome1_is_read_like_its_original(
+    package: Package, detector: Detector, tmp_path: Path
+) -> None:
+    (path,) = study(tmp_path / "a", modality="CR")
+    twin = pydicom.dcmread(path)
+    twin.PhotometricInterpretation = "MONOCHROME1"
+    other = tmp_path / "twin.dcm"
+    twin.save_as(other)
+    films = [prepared([file], package, tmp_path / name) for name, file in (("one", path), ("two", other))]
+    first, second = (
+        pipeline.infer(item.films, detector, tmp_path / f"{number}.json") for number, item in enumerate(films)
+    )
+    assert first == second
+    assert not films[0].statements
+    assert "greyscale inverted" in films[1].statements[0]
+
+
+def test_a_true_monochrome1_film_is_not_touched(package: Package, tmp_path: Path) -> None:
+    plain = prepared(study(tmp_path / "a"), package, tmp_path / "one")
+    inverse = prepared(study(tmp_path / "b", photometric="MONOCHROME1"), package, tmp_path / "two")
+    assert inverse.statements == ()
+    assert np.abs(plain.films[0].load().pixels - inverse.films[0].load().pixels).max() < 1 / 2048
+
+
+def test_readings_survive_the_disk(package: Package, tmp_path: Path) -> None:
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+
+    class Fixed:
+        def detect(self, film: object) -> FilmReading:
+            return reading(films, 0.9, 0.3)[0]
+
+    kept = tmp_path / "readings.json"
+    assert pipeline.load_readings(kept if pipeline.infer(films.films, Fixed(), kept) else kept) == (
+        reading(films, 0.9, 0.3)
+    )
+
+
+def test_findings_are_numbered_by_score_and_measured_from_the_spacing(
+    package: Package, tmp_path: Path
+) -> None:
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+    found = pipeline.findings_of(films.films, reading(films, 0.9, 0.7, 0.2))
+    spacing = films.films[0].pixel_spacing_mm
+    assert spacing is not None
+    assert [(item.number, item.candidate.score) for item in found] == [(1, 0.9), (2, 0.7)]
+    assert found[0].size_mm == pytest.approx((40 * spacing[0], 60 * spacing[1]))
+    assert not found[0].size_is_calibrated
+
+
+def test_the_same_reading_twice_gives_the_same_bytes(package: Package, tmp_path: Path) -> None:
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+    one = encoded(films, reading(films, 0.9), package, tmp_path / "one")
+    two = encoded(films, reading(films, 0.9), package, tmp_path / "two")
+    assert [item.kind for item in one] == ["structured-report", "key-image-1"]
+    assert [item.path.read_bytes() for item in one] == [item.path.read_bytes() for item in two]
+
+
+def test_a_revision_is_another_object_that_names_its_predecessor(package: Package, tmp_path: Path) -> None:
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+    report = encoded(films, reading(films, 0.9), package, tmp_path / "one")[0]
+    before = Predecessor(report.sop_class_uid, report.sop_instance_uid, report.series_instance_uid)
+    after = encoded(films, reading(films), package, tmp_path / "two", revision=2, predecessor=before)[0]
+    assert after.sop_instance_uid != report.sop_instance_uid
+    named = pydicom.dcmread(after.path).PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert named.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == report.sop_instance_uid
+
+
+def test_films_with_findings_come_first_among_the_key_images(package: Package, tmp_path: Path) -> None:
+    films = prepared(study(tmp_path / "in", films=3), package, tmp_path / "scratch")
+    with_findings = encoded(films, reading(films, 0.9), package, tmp_path / "one")
+    without = encoded(films, reading(films), package, tmp_path / "two")
+    assert [item.kind for item in with_findings] == ["structured-report", "key-image-1"]
+    assert [item.kind for item in without] == ["structured-report", "key-image-1"]
+    source = pydicom.dcmread(with_findings[1].path).SourceImageSequence[0]
+    assert source.ReferencedSOPInstanceUID == films.films[0].source.sop_instance_uid
+
+
+def test_an_installation_remembers_when_a_result_was_first_made(tmp_path: Path) -> None:
+    here = Installation(tmp_path / "here")
+    later = datetime(2026, 5, 5, 5, 5, 5, 999, tzinfo=UTC)
+    assert here.content_time("2.25.1", TIME) == TIME
+    assert here.content_time("2.25.1", later) == TIME
+    assert here.content_time("2.25.2", later) == later.replace(microsecond=0)
+    assert Installation(tmp_path / "here").content_time("2.25.1") == TIME
+
+
+def test_two_installations_differ_in_serial_and_configuration(tmp_path: Path) -> None:
+    one, two = Installation(tmp_path / "one"), Installation(tmp_path / "two")
+    assert one.serial == Installation(tmp_path / "one").serial != two.serial
+    assert pipeline.configuration_hash(one.serial, 3) != pipeline.configuration_hash(two.serial, 3)
+    assert pipeline.configuration_hash(one.serial, 3) != pipeline.configuration_hash(one.serial, 2)
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
