@@ -1,43 +1,35 @@
-"""Alembic, without an ini file: the migrations travel inside the package."""
+"""Alembic, without an ini file: the migrations travel inside the package.
+
+Alembic is imported only where there is something to migrate; no process keeps it for a mere look.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from flows.journal.errors import JournalSchemaError
 
-__all__ = ["alembic_config", "require_current", "upgrade"]
+if TYPE_CHECKING:
+    from alembic.config import Config
 
+__all__ = ["HEAD", "alembic_config", "require_current", "upgrade"]
+
+HEAD: Final = "0001"
 _LOCK = 5_236_719_028
 
 
 def alembic_config(connection: Connection) -> Config:
     """Return Alembic's configuration for an open connection."""
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
-
-
-def _versions(connection: Connection) -> tuple[str | None, str | None, bool]:
-    scripts = ScriptDirectory.from_config(alembic_config(connection))
-    present = MigrationContext.configure(connection).get_current_revision()
-    known = present is None or present in {script.revision for script in scripts.walk_revisions()}
-    return present, scripts.get_current_head(), known
-
-
-def _too_new(present: str | None) -> JournalSchemaError:
-    return JournalSchemaError(
-        f"the journal is at revision {present}, which this version does not know: "
-        "it was written by a newer version; install that one or restore a backup"
-    )
 
 
 def upgrade(engine: Engine) -> None:
@@ -51,21 +43,44 @@ def upgrade(engine: Engine) -> None:
     with engine.connect().execution_options(journal_writes=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        present, head, known = _versions(connection)
-        if not known:
-            raise _too_new(present)
-        if present != head:
-            command.upgrade(alembic_config(connection), "head")
+        present = _present(connection)
+        if present != HEAD:
+            _migrate(connection, present)
 
 
 def require_current(engine: Engine) -> None:
     """Raise JournalSchemaError unless the tables have the present form."""
     with engine.connect() as connection:
-        present, head, known = _versions(connection)
-    if not known:
-        raise _too_new(present)
-    if present != head:
+        present = _present(connection)
+        if present == HEAD:
+            return
+        _check_known(connection, present)
+    raise JournalSchemaError(
+        f"the journal is at revision {present or 'none'} and {HEAD} is needed: "
+        "start `secondread serve`, which upgrades it"
+    )
+
+
+def _present(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
+
+
+def _check_known(connection: Connection, present: str | None) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    scripts = ScriptDirectory.from_config(alembic_config(connection))
+    if present is not None and present not in {script.revision for script in scripts.walk_revisions()}:
         raise JournalSchemaError(
-            f"the journal is at revision {present or 'none'} and {head} is needed: "
-            "start `secondread serve`, which upgrades it"
+            f"the journal is at revision {present}, which this version does not know: "
+            "it was written by a newer version; install that one or restore a backup"
         )
+
+
+def _migrate(connection: Connection, present: str | None) -> None:
+    from alembic import command  # noqa: PLC0415
+
+    _check_known(connection, present)
+    command.upgrade(alembic_config(connection), HEAD)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from flows.journal import Journal, JournalError, JournalSchemaError
+from flows.journal.migrate import HEAD, alembic_config
 from flows.journal.tables import metadata
 
 
@@ -45,6 +49,25 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(journal_url: str) ->
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_the_newest_migration_is_the_one_that_the_code_needs(journal_url: str) -> None:
+    engine = create_engine(journal_url)
+    with engine.connect() as connection:
+        assert ScriptDirectory.from_config(alembic_config(connection)).get_heads() == [HEAD]
+    engine.dispose()
+
+
+def test_a_look_at_a_current_journal_does_not_load_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'journal.sqlite'}"
+    with Journal(url) as journal:
+        journal.upgrade()
+    code = (
+        "import sys; from flows.journal import Journal; j = Journal(sys.argv[1]); j.require_current(); "
+        "j.upgrade(); print('alembic' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
 
 
 def test_upgrades_at_the_same_time_wait_for_each_other(journal_url: str) -> None:
