@@ -26,6 +26,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dicom_io.phantom_markers import plant_markers
 from models.phantoms import ChestPhantom, PhantomNodule, chest_phantom
 
 __all__ = ["FilmOptions", "chest_film", "phantom_uid", "write_chest_study"]
@@ -70,7 +71,8 @@ class FilmOptions:
     transfer_syntax : {"explicit", "implicit", "rle", "jpeg2000"}
         All are lossless.
     marker : str
-        Text planted in every attribute that would identify somebody, for tests of leaks.
+        1 to 12 upper-case letters or digits, planted in every attribute that would identify somebody, for
+        tests of leaks.
     study : str
         Distinguishes studies of one seed: enters the UIDs.
     """
@@ -156,7 +158,7 @@ def chest_film(
     stored = (_MAXIMUM - pixels).astype(np.uint16) if how.photometric == "MONOCHROME1" else pixels
     _image(dataset, stored, phantom, number, how)
     if how.marker:
-        _plant(dataset, how.marker)
+        plant_markers(dataset, how.marker)
     dataset.SOPInstanceUID = phantom_uid(seed, how.study, "image", number, repr(how), _digest(stored))
     _encode(dataset, stored, how)
     return dataset
@@ -273,52 +275,6 @@ def _straight_lut() -> Dataset:
     item.add_new("LUTData", "OW", table.astype("<u2").tobytes())
     item.LUTExplanation = "STRAIGHT"
     return item
-
-
-def _plant(dataset: Dataset, marker: str) -> None:
-    """Put ``marker`` wherever a device or a desk would write about a patient or a person."""
-    dataset.PatientName = f"{marker}^PHANTOM"
-    for keyword in (
-        "PatientID",
-        "AccessionNumber",
-        "StudyID",
-        "DeviceSerialNumber",
-        "StationName",
-        "RequestedProcedureID",
-        "PerformedProcedureStepID",
-    ):
-        setattr(dataset, keyword, marker[:16])
-    for keyword in (
-        "IssuerOfPatientID",
-        "OtherPatientIDs",
-        "InstitutionName",
-        "InstitutionAddress",
-        "InstitutionalDepartmentName",
-        "StudyDescription",
-        "SeriesDescription",
-        "ProtocolName",
-        "PatientComments",
-        "PatientAddress",
-        "PatientTelephoneNumbers",
-        "AdditionalPatientHistory",
-        "ImageComments",
-        "RequestedProcedureDescription",
-        "PerformedProcedureStepDescription",
-        "Occupation",
-        "EthnicGroup",
-    ):
-        setattr(dataset, keyword, marker[:16])
-    for keyword in (
-        "ReferringPhysicianName",
-        "PerformingPhysicianName",
-        "OperatorsName",
-        "RequestingPhysician",
-        "PhysiciansOfRecord",
-        "NameOfPhysiciansReadingStudy",
-        "OtherPatientNames",
-        "PatientMotherBirthName",
-    ):
-        setattr(dataset, keyword, f"{marker}^DOCTOR")
 
 
 def _encode(dataset: Dataset, stored: NDArray[np.uint16], how: FilmOptions) -> None:
