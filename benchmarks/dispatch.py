@@ -43,6 +43,9 @@ _TARGET_S = {"postgresql": 0.5, "sqlite": 1.0}
 _TARGET_RATIO = 10.0
 _STOCK_POOL = "stock-process"
 
+Seconds = dict[str, float]
+"""By step: routing, dispatch, start, and their total."""
+
 
 def main() -> None:
     """Measure and print; the exit status says whether the targets are met."""
@@ -87,7 +90,7 @@ async def _measure(
         f'embedded = false\napi_url = "{resident.prefect.url}"\nwork_pool = "{_STOCK_POOL}"\n'
         'deployment = "process-study/stock"\n[worker]\nenabled = false',
     )
-    times: dict[str, list[float]] = {"resident": [], "stock": []}
+    times: dict[str, list[Seconds]] = {"resident": [], "stock": []}
     async with running(resident) as first, stock_worker(stock), running(stock) as second:
         with open_journal(resident) as journal, open_journal(stock) as stock_journal:
             for name, settings, service, held in (
@@ -105,15 +108,19 @@ async def _measure(
     return _figures(database, times)
 
 
-def _figures(database: str, times: dict[str, list[float]]) -> dict[str, Any]:
-    medians = {name: statistics.median(values) for name, values in times.items()}
+def _figures(database: str, times: dict[str, list[Seconds]]) -> dict[str, Any]:
+    totals = {name: [value["total"] for value in values] for name, values in times.items()}
+    medians = {name: statistics.median(values) for name, values in totals.items()}
     ratio = medians["stock"] / medians["resident"]
     return {
         **{
             name: {
                 "median_s": round(medians[name], 4),
-                "worst_s": round(max(values), 4),
-                "all_s": [round(value, 4) for value in values],
+                "worst_s": round(max(totals[name]), 4),
+                "median_by_step_s": {
+                    step: round(statistics.median(value[step] for value in values), 4) for step in values[0]
+                },
+                "all_s": [round(value, 4) for value in totals[name]],
             }
             for name, values in times.items()
         },
@@ -124,7 +131,7 @@ def _figures(database: str, times: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def time_one(settings: Settings, service: Running, journal: Journal, folder: Path) -> float:
+def time_one(settings: Settings, service: Running, journal: Journal, folder: Path) -> Seconds:
     """Send a study, wait for the end of its job, and return the seconds from complete to running."""
     path = folder / "film.dcm"
     study_uid = write_film(path)
@@ -138,8 +145,14 @@ def time_one(settings: Settings, service: Running, journal: Journal, folder: Pat
         raise RuntimeError(f"the job ended as {job.state}: {job.reason}")
     with urlopen(f"{settings.prefect.url}/flow_runs/{job.flow_run_id}", timeout=10) as response:  # noqa: S310
         run = json.load(response)
-    started = datetime.fromisoformat(run["start_time"])
-    return (started - study.completed_at).total_seconds()
+    made, started = (datetime.fromisoformat(run[name]) for name in ("created", "start_time"))
+    steps = {
+        "routing": (study.completed_at, job.created_at),
+        "dispatch": (job.created_at, made),
+        "start": (made, started),
+        "total": (study.completed_at, started),
+    }
+    return {name: (after - before).total_seconds() for name, (before, after) in steps.items()}
 
 
 def _ended_job(journal: Journal, study_uid: str, timeout_s: float = 120.0) -> JobRecord:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.memory import give_back_regularly
 from flows.prefect_server import prefect_environment
 from flows.settings import Settings, load_settings
 from flows.supervisor import end_with_parent
@@ -38,6 +39,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     end_with_parent()
+    give_back_regularly()
     # Prefect reads its settings when it is imported; our loops repeat requests themselves, and sooner.
     os.environ.update(prefect_environment(settings) | {"PREFECT_CLIENT_MAX_RETRIES": "0"})
     asyncio.run(_until_signalled(settings))

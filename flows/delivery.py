@@ -62,9 +62,10 @@ def deliver(journal: Journal, settings: Settings, job: JobRecord) -> DeliveryRep
     return DeliveryReport(sent, problems)
 
 
-def is_due(delivery: DeliveryRecord, now: datetime) -> bool:
+def is_due(delivery: DeliveryRecord, now: datetime, attempts_in_run: int) -> bool:
     """Return whether a delivery may be tried again: after seconds first, after minutes later."""
-    pause = min(_FIRST_PAUSE * 2 ** min(delivery.attempts, 10), _LONGEST_PAUSE)
+    later = min(max(delivery.attempts - attempts_in_run, 0), 10)
+    pause = min(_FIRST_PAUSE * 2**later, _LONGEST_PAUSE)
     return delivery.state_at + pause <= now
 
 
@@ -85,7 +86,7 @@ def retry_deliveries(journal: Journal, settings: Settings, now: datetime) -> int
         for delivery in deliveries:
             if delivery.attempts and now - delivery.created_at > _GIVE_UP_AFTER:
                 journal.mark_delivery(delivery.id, "dead", delivery.error)
-        if any(is_due(delivery, now) for delivery in deliveries):
+        if any(is_due(delivery, now, settings.outbox.delivery_attempts) for delivery in deliveries):
             report = deliver(journal, settings, job)
             sent += report.sent
             _LOG.warning(

@@ -9,6 +9,7 @@ from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteC
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.settings import get_current_settings
 
+from flows.memory import give_back_regularly
 from flows.supervisor import end_with_parent
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class WaitingSqlite(AioSqliteConfiguration):
 def create_app() -> FastAPI:
     """Make the server's application; uvicorn calls it as a factory."""
     end_with_parent()
+    give_back_regularly()
     secret = get_current_settings().server.database.connection_url
     url = secret.get_secret_value() if secret is not None else ""
     if url.startswith("sqlite"):

@@ -28,7 +28,7 @@ from flows.detectors import DetectorCache
 from flows.journal import IllegalTransition, Journal, StaleRun, UnknownRecord, open_journal
 from flows.settings import Settings, load_settings
 from flows.study_run import StepFailed, StudyRun, without_quotes
-from flows.summary import Reading, delivered, reading_of, summary_markdown
+from flows.summary import Reading, delivered, not_read_of, reading_of, summary_markdown
 from models.results import Assessment, FilmReading
 
 __all__ = ["process_study", "warm_up"]
@@ -140,7 +140,7 @@ async def encode(run: StudyRun, reading: Reading) -> int:
             reading.assessment,
             package=run.package(),
             identity=run.identity,
-            content_time=run.job.content_time,
+            content_time=run.job.content_time.astimezone(),
             serial=run.serial(),
             key_images=route.key_images,
             folder=run.results_folder,
@@ -185,12 +185,13 @@ async def _refusable(run: StudyRun, stage: str, work: Callable[[], _T]) -> _T | 
         return await _in_thread(run, stage, work)
     except pipeline.Refused as refusal:
         get_run_logger().info("refused: %s", refusal)
+        run.refusal = refusal
         return Completed(name="Refused", message=str(refusal))
 
 
-def _unless_refused(result: _T | State[Any]) -> _T:
+def _unless_refused(run: StudyRun, result: _T | State[Any]) -> _T:
     if isinstance(result, State):
-        raise pipeline.Refused(result.message or "refused")
+        raise run.refusal or StepFailed(f"a step ended as {result.name}")
     return result
 
 
@@ -222,7 +223,7 @@ async def process_study(job_id: int) -> State[Any]:
     try:
         return await _read(run)
     except pipeline.Refused as refusal:
-        outcome = {"reasons": [str(refusal)]}
+        outcome = {"not_read": not_read_of(refusal.not_read)}
         await asyncio.to_thread(run.finish, "refused", str(refusal), outcome)
         await _show(run, "Refused", outcome)
         return Completed(name="Refused", message=str(refusal))
@@ -235,8 +236,9 @@ async def process_study(job_id: int) -> State[Any]:
 
 async def _read(run: StudyRun) -> State[Any]:
     if not await asyncio.to_thread(run.kept_objects):
-        gathered = _unless_refused(await gather(run))
-        prepared = _unless_refused(await gate(run, _unless_refused(await prepare(run, gathered))))
+        gathered = _unless_refused(run, await gather(run))
+        decoded = _unless_refused(run, await prepare(run, gathered))
+        prepared = _unless_refused(run, await gate(run, decoded))
         readings = await infer(run, prepared, [])
         await encode(run, Reading(prepared, readings, await assess(run, readings)))
     problem = await _send(run)

@@ -97,6 +97,7 @@ class StudyRun:
         self.settings = settings
         self.detectors = detectors
         self.scratch = scratch
+        self.refusal: pipeline.Refused | None = None
 
     @property
     def route(self) -> Route:

@@ -11,7 +11,7 @@ from flows import pipeline
 from flows.journal import DeliveryRecord, JobRecord, ResultRecord
 from models.results import Assessment, FilmReading, Finding
 
-__all__ = ["Reading", "delivered", "reading_of", "summary_markdown"]
+__all__ = ["Reading", "delivered", "not_read_of", "reading_of", "summary_markdown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,14 @@ def reading_of(reading: Reading) -> dict[str, Any]:
             _finding(finding, films[finding.sop_instance_uid])
             for finding in pipeline.findings_of(reading.prepared.films, reading.readings)
         ],
-        "not_read": [{"code": one.code, "reason": one.reason} for one in reading.prepared.not_read],
+        "not_read": not_read_of(reading.prepared.not_read),
+        "statements": list(reading.prepared.statements),
     }
+
+
+def not_read_of(items: Sequence[pipeline.NotRead]) -> list[dict[str, str]]:
+    """Return what was left out and why, without saying which instance it was."""
+    return [{"code": item.code, "reason": item.reason} for item in items]
 
 
 def _finding(finding: Finding, film: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import gc
 import importlib
 import inspect
@@ -28,6 +27,7 @@ from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import run_flow_async
 from prefect.flows import Flow, load_flow_from_entrypoint
 
+from flows.memory import give_back
 from flows.worker.protocol import Done, Ready, Run, receive, send
 
 __all__ = ["main"]
@@ -44,17 +44,10 @@ def _resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def _give_memory_back() -> None:
-    """Return freed memory to the system, so that growth means that something was kept."""
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-async def _warm_up(modules: list[str]) -> None:
+async def _prepare(modules: list[str], load: bool) -> None:
     for name in modules:
         warm_up = getattr(importlib.import_module(name), "warm_up", None)
-        if warm_up is not None:
+        if warm_up is not None and load:
             result = warm_up()
             if inspect.isawaitable(result):
                 await result
@@ -77,15 +70,15 @@ async def _execute(run: Run) -> Done:
     except Exception as problem:
         _LOG.exception("flow run %s did not come to an end", run.flow_run_id)
         error = type(problem).__name__
-    _give_memory_back()
+    give_back()
     return Done(flow_run_id=run.flow_run_id, state=state_name, memory_bytes=_resident_bytes(), error=error)
 
 
-async def _serve(descriptor: int, modules: list[str]) -> None:
+async def _serve(descriptor: int, modules: list[str], load: bool) -> None:
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
-    await _warm_up(modules)
+    await _prepare(modules, load)
     async with AsyncClientContext.get_or_create():
-        _give_memory_back()
+        give_back()
         gc.freeze()
         seconds = time.time() - psutil.Process().create_time()
         await send(writer, Ready(memory_bytes=_resident_bytes(), seconds=seconds))
@@ -106,11 +99,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A warm process of the resident worker.")
     parser.add_argument("--descriptor", type=int, required=True)
     parser.add_argument("--module", action="append", default=[], dest="modules")
+    parser.add_argument("--load", action="store_true", help="warm up now, not with the first run")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Ctrl-C in a terminal reaches every process of the group; only the worker decides about an end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_serve(arguments.descriptor, arguments.modules))
+    asyncio.run(_serve(arguments.descriptor, arguments.modules, arguments.load))
     # Prefect's background threads may wait for a server that is gone; nothing is left to be done.
     sys.stdout.flush()
     os._exit(0)

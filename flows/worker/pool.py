@@ -21,6 +21,7 @@ __all__ = ["Child", "ChildPool", "PoolLimits", "RunEnd", "RunOutcome", "is_gone"
 _LOG = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 120.0
+_FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 _STOP_GRACE_S = 2.0
 
@@ -77,6 +78,8 @@ class Child:
         self.process = process
         self._reader = reader
         self._writer = writer
+        self.loaded = False
+        self.identity = ""
         self.runs = 0
         self.memory_at_ready = 0
         self.memory = 0
@@ -94,8 +97,8 @@ class Child:
         return self.process.returncode is None
 
     @classmethod
-    async def start(cls, modules: tuple[str, ...], environment: Mapping[str, str]) -> Child:
-        """Start a process; it is not ready yet."""
+    async def start(cls, modules: tuple[str, ...], environment: Mapping[str, str], *, load: bool) -> Child:
+        """Start a process; it is not ready yet. With ``load`` it warms up, without it only imports."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -105,12 +108,15 @@ class Child:
                 "--descriptor",
                 str(theirs.fileno()),
                 *(f"--module={name}" for name in modules),
+                *(["--load"] if load else []),
                 env=dict(environment),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
             )
         reader, writer = await asyncio.open_connection(sock=ours)
-        return cls(process, reader, writer)
+        child = cls(process, reader, writer)
+        child.loaded = load
+        return child
 
     async def wait_until_ready(self) -> Ready:
         """Wait for the process to be warm; ChildProcessError when it ends before."""
@@ -120,6 +126,7 @@ class Child:
                 f"a warm process ended with {await self.process.wait()} before it was ready"
             )
         self.memory_at_ready = self.memory = message.memory_bytes
+        self.identity = process_identity(self.pid)
         return message
 
     async def run(self, request: Run, timeout_s: float) -> RunOutcome:
@@ -136,6 +143,7 @@ class Child:
             message = None
         if isinstance(message, Done):
             self.memory = message.memory_bytes
+            self.loaded = True
             if self.runs == 1:
                 # What the first real run leaves are caches and lazily loaded code, not the study.
                 self.memory_at_ready = max(self.memory_at_ready, self.memory)
@@ -162,7 +170,11 @@ class Child:
 
 
 class ChildPool:
-    """Keeps ``processes + spares`` children warm and hands them out one run at a time.
+    """Keeps ``processes + spares`` children ready and hands them out one run at a time.
+
+    As many as may run at one time have their models loaded. A spare has imported everything and loads
+    with its first run, so that it costs half the memory while nothing happens; it stands in at once for a
+    process that died or is replaced.
 
     Parameters
     ----------
@@ -173,7 +185,7 @@ class ChildPool:
     environment : mapping, optional
         Environment of the children; ours by default.
     on_ready : callable, optional
-        Called with each child that became warm.
+        Called with each child that became ready.
     """
 
     def __init__(
@@ -187,9 +199,11 @@ class ChildPool:
         self._limits = limits
         self._environment = dict(os.environ if environment is None else environment)
         self._on_ready = on_ready
-        self._idle: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
         self._members: set[Child] = set()
-        self._starting: set[asyncio.Task[None]] = set()
+        self._free: list[Child] = []
+        self._freed = asyncio.Event()
+        self._loading = 0
+        self._starting: set[asyncio.Task[Child]] = set()
         self._watching: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -200,8 +214,8 @@ class ChildPool:
 
     @property
     def idle(self) -> int:
-        """How many children are warm and free."""
-        return sum(child.alive and child.flow_run_id is None for child in self._members)
+        """How many children are ready and free."""
+        return sum(child.alive for child in self._free)
 
     @property
     def members(self) -> frozenset[Child]:
@@ -225,21 +239,28 @@ class ChildPool:
         self._members.clear()
 
     async def acquire(self) -> Child:
-        """Take a warm child, waiting for one if need be."""
+        """Take a free child, one with loaded models first, waiting for one if need be."""
         while True:
-            child = await self._idle.get()
-            if child.alive and child in self._members:
+            self._free = [child for child in self._free if child.alive]
+            if self._free:
+                child = max(self._free, key=lambda one: one.loaded)
+                self._free.remove(child)
                 return child
-            self._drop(child)
+            self._freed.clear()
+            await self._freed.wait()
 
     async def release(self, child: Child) -> None:
         """Give a child back; it is replaced if it is dead, old or swollen."""
         if child.alive and not self._is_spent(child):
-            self._idle.put_nowait(child)
+            self._offer(child)
             return
         self._drop(child)
         if child.alive:
             await child.stop()
+
+    def _offer(self, child: Child) -> None:
+        self._free.append(child)
+        self._freed.set()
 
     async def kill(self, flow_run_id: str) -> bool:
         """End the child that executes a flow run; False where none does."""
@@ -274,14 +295,30 @@ class ChildPool:
     def _replenish(self) -> None:
         if self._closed or len(self._members) + len(self._starting) >= self.size:
             return
-        task = asyncio.create_task(self._start_one(), name="start warm process")
+        loaded = sum(child.loaded for child in self._members) + self._loading
+        load = loaded < self._limits.processes
+        self._loading += load
+        task = asyncio.create_task(self._start_one(load), name="start warm process")
         self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        task.add_done_callback(lambda done: self._started(done, load))
 
-    async def _start_one(self) -> None:
-        pause = 0.2
+    def _started(self, task: asyncio.Task[Child], load: bool) -> None:
+        self._starting.discard(task)
+        self._loading -= load
+        if task.cancelled() or self._closed:
+            return
+        child = task.result()
+        self._members.add(child)
+        self._watch(child)
+        self._offer(child)
+        if self._on_ready is not None:
+            self._on_ready(child)
+
+    async def _start_one(self, load: bool) -> Child:
+        """Start a child, however often it takes."""
+        pause = _FIRST_PAUSE_S
         while True:
-            child = await Child.start(self._modules, self._environment)
+            child = await Child.start(self._modules, self._environment, load=load)
             try:
                 ready = await child.wait_until_ready()
             except (ChildProcessError, TimeoutError, ConnectionError) as error:
@@ -289,22 +326,18 @@ class ChildPool:
                 _LOG.error("a warm process could not be started (%s); next try in %.1f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
-                continue
             except asyncio.CancelledError:
                 await child.kill()
                 raise
-            break
-        _LOG.info(
-            "warm process %d is ready after %.1f s with %d MB",
-            child.pid,
-            ready.seconds,
-            ready.memory_bytes // 2**20,
-        )
-        self._members.add(child)
-        self._watch(child)
-        self._idle.put_nowait(child)
-        if self._on_ready is not None:
-            self._on_ready(child)
+            else:
+                _LOG.info(
+                    "warm process %d is ready after %.1f s with %d MB%s",
+                    child.pid,
+                    ready.seconds,
+                    ready.memory_bytes // 2**20,
+                    ", models loaded" if load else ", a spare",
+                )
+                return child
 
     def _watch(self, child: Child) -> None:
         """Replace a child that dies while it is idle, not when the next run needs it."""

@@ -32,7 +32,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from flows.prefect_server import child_environment
 from flows.settings import Settings, load_settings
-from flows.worker.pool import ChildPool, PoolLimits, RunEnd, RunOutcome, process_identity
+from flows.worker.pool import ChildPool, PoolLimits, RunEnd, RunOutcome
 from flows.worker.protocol import Run
 
 __all__ = ["ResidentConfiguration", "ResidentResult", "ResidentVariables", "ResidentWorker"]
@@ -220,7 +220,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
         """Execute a flow run in a warm process and see to its end, whatever it is."""
         flow_run_id = str(flow_run.id)
         child = await self._pool.acquire()
-        identity = process_identity(child.pid)
+        identity = child.identity
         if task_status is not None:
             task_status.started(identity)
         self._in_flight.add(flow_run_id)
@@ -252,7 +252,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
     ) -> None:
         """End the process of a run that the server wants cancelled before it started."""
         for child in self._pool.members:
-            if child.flow_run_id is not None and process_identity(child.pid) == infrastructure_pid:
+            if child.flow_run_id is not None and child.identity == infrastructure_pid:
                 await child.kill()
 
     async def _see_to_end(self, flow_run: FlowRun, outcome: RunOutcome) -> None:
