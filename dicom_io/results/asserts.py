@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydicom.dataset import Dataset
 
 from dicom_io.results.context import ResultContext
 from dicom_io.results.errors import ResultInvalid
+from models.film import Film
 from models.results import Finding
 
 __all__ = ["check_key_image", "check_report", "report_problems"]
@@ -58,7 +59,7 @@ def report_problems(report: Dataset, context: ResultContext) -> Iterator[str]:
         yield from _value_problems(group, finding, context)
 
 
-def check_key_image(image: Dataset, context: ResultContext, header: Dataset) -> None:
+def check_key_image(image: Dataset, context: ResultContext, film: Film, findings: Sequence[Finding]) -> None:
     """Check that a key image belongs to its film and holds the pixels it promises.
 
     Raises
@@ -67,12 +68,14 @@ def check_key_image(image: Dataset, context: ResultContext, header: Dataset) -> 
         The text lists every problem.
     """
     problems = []
-    if str(image.StudyInstanceUID) != str(header.StudyInstanceUID):
-        problems.append("it is not in the study of its film")
+    if str(image.StudyInstanceUID) != str(context.headers[0].StudyInstanceUID):
+        problems.append("it is not in the study of its films")
     films = {str(h.SOPInstanceUID) for h in context.headers}
     sources = {str(item.ReferencedSOPInstanceUID) for item in image.get("SourceImageSequence") or ()}
     if not sources or not sources <= films:
         problems.append("it refers to an image that was not read")
+    if {film.sop_instance_uid, *(finding.sop_instance_uid for finding in findings)} != sources:
+        problems.append("its film or its findings are those of another image")
     length = int(image.Rows) * int(image.Columns) * int(image.SamplesPerPixel)
     if len(image.PixelData) != length + length % 2:
         problems.append(f"it has {len(image.PixelData)} bytes of pixels instead of {length}")

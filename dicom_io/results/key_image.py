@@ -17,7 +17,13 @@ from models.results import Finding
 __all__ = ["LONGEST_SIDE", "SHORTEST_LONG_SIDE", "render_key_image"]
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 2048, 1536
-_AMBER, _WHITE, _BLACK, _STRIP = (255, 191, 0), (255, 255, 255), (0, 0, 0), (16, 16, 16)
+_AMBER, _WHITE, _BLACK, _GREY, _STRIP = (
+    (255, 191, 0),
+    (255, 255, 255),
+    (0, 0, 0),
+    (170, 170, 170),
+    (16, 16, 16),
+)
 _LINES_OF_FINDINGS = 6
 
 _Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
@@ -60,7 +66,7 @@ def render_key_image(
     """
     picture, row_scale, column_scale = _scaled(film, pixel_aspect)
     style = _style(picture)
-    canvas = _with_strips(picture, findings, title, style)
+    canvas = _with_strips(picture, findings, ascii_text(title), style)
     draw, top = ImageDraw.Draw(canvas), _strip_height(1, style)
     limits = (0.0, float(top), float(picture.width), float(top + picture.height))
     boxes = [
@@ -114,18 +120,16 @@ def _strip_height(lines: int, style: _Style) -> int:
 
 def _with_strips(picture: Image.Image, findings: Sequence[Finding], title: str, style: _Style) -> Image.Image:
     words = _summary(findings)
-    top, bottom = _strip_height(1, style), _strip_height(len(words), style)
+    top, bottom = _strip_height(1, style), _strip_height(len(words) + 1, style)
     canvas = Image.new("RGB", (picture.width, top + picture.height + bottom), _STRIP)
     canvas.paste(picture, (0, top))
     draw, font = ImageDraw.Draw(canvas), _font(style.text)
-    draw.text((style.gap * 2, top / 2), AI_NOTICE, _AMBER, font, anchor="lm")
-    room = picture.width - draw.textlength(AI_NOTICE, font) - style.gap * 6
-    name = _fitting(draw, ascii_text(title), room, font)
-    draw.text((picture.width - style.gap * 2, top / 2), name, _WHITE, font, anchor="rm")
-    for number, line in enumerate(words):
+    # In the middle: viewers write their own words into the corners.
+    draw.text((picture.width / 2, top / 2), AI_NOTICE, _AMBER, _font(round(style.text * 1.2)), anchor="mm")
+    room = picture.width - style.gap * 4
+    for number, (line, colour) in enumerate([*((line, _WHITE) for line in words), (title, _GREY)]):
         middle = top + picture.height + style.gap + (number + 0.5) * style.text * 1.35
-        fitted = _fitting(draw, line, picture.width - style.gap * 4, font)
-        draw.text((style.gap * 2, middle), fitted, _WHITE, font, anchor="lm")
+        draw.text((style.gap * 2, middle), _fitting(draw, line, room, font), colour, font, anchor="lm")
     return canvas
 
 

@@ -79,7 +79,7 @@ def encode_key_image(
     image.PixelRepresentation = 0
     data = pixels.tobytes()
     image.add_new("PixelData", "OB", data + b"\0" * (len(data) % 2))
-    check_key_image(image, context, header)
+    check_key_image(image, context, film, findings)
     return image
 
 
@@ -107,6 +107,8 @@ def _add_derivation(image: Dataset, header: Dataset, findings: bool) -> None:
     # film holds of the picture, and what the film does not say is not claimed.
     copied = ("PatientOrientation", "BodyPartExamined", "BurnedInAnnotation", "RecognizableVisualFeatures")
     copy_elements(header, image, copied)
+    if "BodyPartExamined" not in image:
+        image.Laterality = None  # type 2C where it is not known whether the body part is paired
     image.LossyImageCompression = "00"
     if _is_lossy(header):
         image.LossyImageCompression = "01"

@@ -43,12 +43,12 @@ _ENUMERATED = {
     "PatientSex": {"M", "F", "O"},
     "PatientIdentityRemoved": {"YES", "NO"},
     "QualityControlSubject": {"YES", "NO"},
-    "PatientSexNeutered": {"ALTERED", "UNALTERED"},
     "SmokingStatus": {"YES", "NO", "UNKNOWN"},
     "BurnedInAnnotation": {"YES", "NO"},
     "RecognizableVisualFeatures": {"YES", "NO"},
     "LossyImageCompression": {"00", "01"},
 }
+_CHARACTER_SET = re.compile(r"ISO[ ._-]?(?P<extended>2022[ ._-])?IR[ ._-]?(?P<number>\d+)", re.IGNORECASE)
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 
 # PS3.3 C.7.1.1, C.7.1.3, C.7.2.1 to C.7.2.3; type 2 first, they are there even where the source lacks them
@@ -75,9 +75,6 @@ PATIENT_AND_STUDY = (
     "QualityControlSubject",
     "EthnicGroup",
     "PatientComments",
-    "PatientSpeciesDescription",
-    "PatientBreedDescription",
-    "StrainDescription",
     "ResponsiblePerson",
     "ResponsiblePersonRole",
     "ResponsibleOrganization",
@@ -91,8 +88,6 @@ PATIENT_AND_STUDY = (
     "ClinicalTrialSiteName",
     "ClinicalTrialSubjectID",
     "ClinicalTrialSubjectReadingID",
-    "ClinicalTrialProtocolEthicsCommitteeName",
-    "ClinicalTrialProtocolEthicsCommitteeApprovalNumber",
     "ClinicalTrialTimePointID",
     "ClinicalTrialTimePointDescription",
     "IssuerOfAccessionNumberSequence",
@@ -111,7 +106,6 @@ PATIENT_AND_STUDY = (
     "PregnancyStatus",
     "LastMenstrualDate",
     "SmokingStatus",
-    "PatientSexNeutered",
     "Occupation",
     "AdditionalPatientHistory",
     "AdmissionID",
@@ -123,11 +117,38 @@ PATIENT_AND_STUDY = (
 
 def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
     """Copy character set, patient and study of ``source``; empty where a type 2 attribute is missing."""
-    copy_elements(source, target, ("SpecificCharacterSet",))
-    target.set_original_encoding(False, True, _encodings(source))
+    terms = _character_set(source)
+    if terms:
+        target.SpecificCharacterSet = terms if len(terms) > 1 else terms[0]
+    target.set_original_encoding(False, True, convert_encodings(terms) if terms else default_encoding)
     for keyword in _TYPE_2:
         setattr(target, keyword, None)
     copy_elements(source, target, PATIENT_AND_STUDY)
+    _complete_conditional_modules(target)
+
+
+def _complete_conditional_modules(target: Dataset) -> None:
+    """Complete what the source began, or take it away where something is missing that cannot be empty."""
+    trial = [
+        keyword for keyword in PATIENT_AND_STUDY if keyword.startswith("ClinicalTrial") and keyword in target
+    ]
+    subject = "ClinicalTrialSubjectID" in target or "ClinicalTrialSubjectReadingID" in target
+    if subject and all(
+        keyword in target for keyword in ("ClinicalTrialSponsorName", "ClinicalTrialProtocolID")
+    ):
+        for keyword in ("ClinicalTrialProtocolName", "ClinicalTrialSiteID", "ClinicalTrialSiteName"):
+            if keyword not in target:
+                setattr(target, keyword, None)
+        if "ClinicalTrialTimePointDescription" in target and "ClinicalTrialTimePointID" not in target:
+            target.ClinicalTrialTimePointID = None
+    else:
+        for keyword in trial:
+            delattr(target, keyword)
+    if "DeidentificationMethod" not in target and "DeidentificationMethodCodeSequence" not in target:
+        target.pop("PatientIdentityRemoved", None)
+    if ("ResponsiblePerson" in target) != ("ResponsiblePersonRole" in target):
+        target.pop("ResponsiblePerson", None)
+        target.pop("ResponsiblePersonRole", None)
 
 
 def copy_elements(source: Dataset, target: Dataset, keywords: tuple[str, ...]) -> None:
@@ -203,8 +224,15 @@ def _known_representation(tag: BaseTag) -> str:
         return ""
 
 
-def _encodings(source: Dataset) -> str | list[str]:
+def _character_set(source: Dataset) -> list[str]:
+    """Return the source's character sets, with their common misspellings put right."""
     value = source.get("SpecificCharacterSet")
-    if not value:
-        return default_encoding
-    return convert_encodings(value if isinstance(value, str) else list(value))
+    terms = [value] if isinstance(value, str) else list(value or ())
+    return [_put_right(str(term).strip()) for term in terms]
+
+
+def _put_right(term: str) -> str:
+    found = _CHARACTER_SET.fullmatch(term)
+    if found is None:
+        return term
+    return f"ISO 2022 IR {found['number']}" if found["extended"] else f"ISO_IR {found['number']}"
