@@ -9,6 +9,7 @@ from typing import Protocol
 
 from models.chest_nodule.detector import ChestNoduleDetector
 from models.film import Film
+from models.onnx_header import read_onnx_versions
 from models.package import Package, PackageError, Tensor
 from models.results import FilmReading
 from models.runtime import Provider, Session, TensorSpec, open_session
@@ -50,9 +51,23 @@ def open_detector(package: Package, provider: Provider = "cpu", threads: int = 0
 
 
 def _open_checked(package: Package, provider: Provider, threads: int, path: Path) -> Session:
+    _check_versions(package, path)
     session = open_session(path, provider, threads)
     check_graph(package, path, session)
     return session
+
+
+def _check_versions(package: Package, path: Path) -> None:
+    stated = next(member for member in package.manifest.members if member.file == path.name)
+    try:
+        found = read_onnx_versions(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PackageError(f"{path}: is no ONNX network: {error}") from error
+    if (found.ir_version, found.opset) != (stated.ir_version, stated.opset):
+        raise PackageError(
+            f"{path}: has IR version {found.ir_version} and opset {found.opset}, the manifest says "
+            f"{stated.ir_version} and {stated.opset}; correct the manifest or export the network again"
+        )
 
 
 def check_graph(package: Package, path: Path, session: Session) -> None:

@@ -17,8 +17,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from models.onnx_header import read_onnx_versions
-
 __all__ = [
     "MANIFEST",
     "About",
@@ -275,7 +273,7 @@ def load_manifest(folder: Path) -> Package:
 
 
 def load_package(folder: Path) -> Package:
-    """Read a package and check hash, size, IR version and opset of every file that it names.
+    """Read a package and check the hash and size of every file that it names.
 
     Raises
     ------
@@ -296,17 +294,4 @@ def load_package(folder: Path) -> Package:
                 f"{path}: has {len(content)} bytes with SHA-256 {found[:12]}…, "
                 f"the manifest says {member.bytes} and {member.sha256[:12]}…; fetch the package again"
             )
-        _check_versions(path, content, member)
     return package
-
-
-def _check_versions(path: Path, content: bytes, member: Member) -> None:
-    try:
-        found = read_onnx_versions(content)
-    except ValueError as error:
-        raise PackageError(f"{path}: is no ONNX network: {error}") from error
-    if (found.ir_version, found.opset) != (member.ir_version, member.opset):
-        raise PackageError(
-            f"{path}: has IR version {found.ir_version} and opset {found.opset}, the manifest says "
-            f"{member.ir_version} and {member.opset}; correct the manifest or export the network again"
-        )

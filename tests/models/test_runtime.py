@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import runtime
+from models.detector import open_detector
 from models.onnx_header import OnnxVersions, read_onnx_versions
 from models.package import PackageError, load_package
 from models.runtime import RuntimeUnavailable, installed_runtimes, open_session
@@ -85,7 +86,7 @@ def test_a_manifest_that_states_other_versions_is_refused(tmp_path: Path) -> Non
     manifest = folder / "package.toml"
     manifest.write_text(manifest.read_text().replace("opset = 20", "opset = 17", 1))
     with pytest.raises(PackageError, match=r"member-0\.onnx: has IR version 10 and opset 20"):
-        load_package(folder)
+        open_detector(load_package(folder))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no network", b"\x08\x0a", b"\xff" * 40])
