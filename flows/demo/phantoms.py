@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dicom_io.phantoms import FilmOptions, write_study
+from dicom_io.phantoms import FilmOptions, chest_film
 from flows.demo.watch import DemoStudy, Nodule
 from models.phantoms import ChestPhantom, chest_phantom, random_nodules
 
@@ -14,12 +14,12 @@ __all__ = ["make_phantom_studies"]
 
 _FIRST_SEED: Final = 20_260
 _DIAMETERS_MM: Final = (14.0, 30.0)
-# What devices send: DX and CR, both polarities, with and without a window.
+# What devices send: DX and CR, both polarities, with and without a calibration.
 _OPTIONS: Final = (
     FilmOptions(),
-    FilmOptions(kind="CR", values_of_interest="window"),
-    FilmOptions(monochrome1=True),
-    FilmOptions(kind="CR", view="AP", spacing="calibrated"),
+    FilmOptions(modality="CR", transfer_syntax="jpeg2000"),
+    FilmOptions(photometric="MONOCHROME1"),
+    FilmOptions(modality="CR", view="AP", spacing="calibrated", values_of_interest="lut"),
 )
 
 
@@ -33,17 +33,16 @@ def make_phantom_studies(
     rows : int
         Height and width of the films in pixels.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     studies = []
     for number in range(count):
         seed = _FIRST_SEED + number
         nodules = random_nodules(seed, 1, _DIAMETERS_MM) if number % 2 else ()
         phantom = chest_phantom(seed, nodules, rows, rows)
-        options = _OPTIONS[number % len(_OPTIONS)]
-        spacing = phantom.pixel_spacing_mm[0]
-        study = write_study(
-            folder / f"{number + 1}", f"demo-{seed}-{rows}", [(phantom.pixels, options)], spacing
-        )
-        studies.append(DemoStudy(study.study_instance_uid, study.paths, _nodules(phantom)))
+        film = chest_film(phantom, seed, options=_OPTIONS[number % len(_OPTIONS)])
+        path = folder / f"phantom-{number + 1}.dcm"
+        film.save_as(path, enforce_file_format=True)
+        studies.append(DemoStudy(str(film.StudyInstanceUID), (path,), _nodules(phantom)))
         advance()
     return studies
 
