@@ -46,6 +46,11 @@ _VIEW_CODES = {
     "LL": ("399173006", "left lateral"),
     "RL": ("399198007", "right lateral"),
 }
+_REGION_CODES = {
+    "CHEST": ("51185008", "Chest"),
+    "THORAX": ("51185008", "Chest"),
+    "ABDOMEN": ("818981001", "Abdomen"),
+}
 _ORIENTATIONS = {"PA": ["L", "F"], "AP": ["L", "F"], "LL": ["A", "F"], "RL": ["P", "F"]}
 
 
@@ -214,7 +219,7 @@ def _acquisition(dataset: Dataset, how: FilmOptions) -> None:
         dataset.ViewPosition = how.view
     if how.modality == "DX":
         dataset.AnatomicRegionSequence = Items(
-            [_code("51185008", "Chest")] if how.body_part in ("CHEST", "THORAX") else []
+            [_code(*_REGION_CODES[how.body_part])] if how.body_part in _REGION_CODES else []
         )
         dataset.ViewCodeSequence = Items([_code(*_VIEW_CODES[how.view])] if how.view in _VIEW_CODES else [])
         dataset.PatientOrientation = _ORIENTATIONS.get(how.view, ["L", "F"])
