@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -175,6 +176,8 @@ def command(
     Ends with status 0 only if every study came back as structured report and key images.
     """
     start = time.monotonic()
+    # Ended from outside, the system must end as well: SIGTERM alone would leave its processes behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = _fresh(folder)
     with ArchiveNode(home / "archive") as archive:
         node = DimseNode(ae_title=archive.ae_title, port=archive.port)

@@ -19,7 +19,7 @@ from dicom_io.send import NodeAddress, send_files
 from flows.demo import LocalSystem
 from flows.settings import DimseNode
 from models.phantoms import random_nodules
-from tests.conformance.checker import errors_in
+from tests.conformance.checker import template_errors
 from tests.packages.blobs import NAME, build_blob_package
 from tests.peers import Orthanc, free_port, start_orthanc, wait_until
 
@@ -145,7 +145,7 @@ def test_what_came_back_passes_the_validators(site: Site, study: PhantomStudy, t
     uids = [*site.reports(study.study_instance_uid), *site.pictures(study.study_instance_uid)]
     paths = [site.orthanc.download(uid, tmp_path / f"{uid}.dcm") for uid in uids]
     assert len(paths) == 2
-    assert errors_in(*paths) == []
+    assert template_errors(*paths) == []
     source = pydicom.dcmread(study.paths[0], stop_before_pixels=True)
     for path in paths:
         result = pydicom.dcmread(path)
@@ -206,7 +206,7 @@ def test_reprocessing_with_another_package_makes_a_revision_that_names_its_prede
     path = site.orthanc.download(second, tmp_path / "revision.dcm")
     report = pydicom.dcmread(path)
     assert predecessors(report) == {first}
-    assert errors_in(path) == []
+    assert template_errors(path) == []
 
 
 def predecessors(report: Any) -> set[str]:
