@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.confidence.boxes import member_support, score_spread
+from models.confidence.boxes import score_spread
 from models.results import Assessment, Candidate, FilmReading
 
 __all__ = ["assess_detection"]
@@ -16,7 +16,8 @@ def assess_detection(readings: Sequence[FilmReading]) -> Assessment:
     The components describe the candidates above the operating point, and where there is none the
     strongest candidate below it:
 
-    - ``member_support``: the least fraction of members that stand behind one of them;
+    - ``member_support``: the least fraction of all members that have a hit on one of them (IoU > .2 with
+      the fused box, as the detector counts it: a member that scored elsewhere in the cluster is none);
     - ``score_spread``: the largest standard deviation of the members' scores, silent members as 0;
     - ``case_score``: the highest probability of a film.
 
@@ -31,7 +32,7 @@ def assess_detection(readings: Sequence[FilmReading]) -> Assessment:
     strongest = _strongest(readings)
     judged = reported or ([strongest] if strongest else [])
     components = {
-        "member_support": min((member_support(c.member_scores) for c in judged), default=0.0),
+        "member_support": min((c.support for c in judged), default=0.0),
         "score_spread": max((score_spread(c.member_scores) for c in judged), default=0.0),
         "case_score": max(reading.case_score for reading in readings),
     }

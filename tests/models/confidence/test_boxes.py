@@ -88,6 +88,12 @@ def test_the_assessment_reports_the_weakest_finding() -> None:
     assert "at least 2 of 3 members" in assessment.reasons[-1]
 
 
+def test_a_member_whose_box_lies_beside_the_fused_one_is_no_support() -> None:
+    beside = Candidate(Box(0, 0, 5, 5), 0.8, (0.9, 0.9, 0.6), 2 / 3, 0.5)
+    assessment = assess_detection([FilmReading("1.2", 0.9, (beside,), 3, 0.5)])
+    assert assessment.components["member_support"] == pytest.approx(2 / 3)
+
+
 def test_without_findings_the_strongest_candidate_is_judged() -> None:
     assessment = assess_detection([FilmReading("1.2", 0.2, (candidate(0.3, 0.3, 0.0),), 3, 0.5)])
     assert assessment.components["member_support"] == pytest.approx(2 / 3)
