@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from dicom_io.receive.records import StoredInstance
-from flows.journal.errors import UnknownRecord
+from flows.journal.errors import JournalError, UnknownRecord
 from flows.journal.receiving import INSTANCE_COLUMNS, stored_instance
 from flows.journal.records import EventRecord, ReceivingStudy, StudyRecord
-from flows.journal.states import StudyState, check_study_step
+from flows.journal.states import ACTIVE_JOB_STATES, StudyState, check_study_step
 from flows.journal.store import Store
-from flows.journal.tables import events, instances, series, studies
+from flows.journal.tables import events, instances, jobs, series, studies
 
 __all__ = ["StudiesJournal"]
 
@@ -177,8 +177,19 @@ class StudiesJournal(Store):
         return self.study(study_id)
 
     def purge_study(self, study_id: int, reason: str) -> StudyRecord:
-        """Note that a study's files are gone; its history stays, and the same study may come again."""
+        """Note that a study's files are gone; its history stays, and the same study may come again.
+
+        Raises
+        ------
+        JournalError
+            A job of the study is still on its way.
+        """
         with self._writing() as connection:
+            active = connection.execute(
+                select(jobs.c.id).where(jobs.c.study_id == study_id, jobs.c.state.in_(ACTIVE_JOB_STATES))
+            ).scalars()
+            if first := next(iter(active), None):
+                raise JournalError(f"study {study_id} is not purged: job {first} still needs its files")
             self._set_study(connection, study_id, "purged", reason)
             connection.execute(
                 update(instances).where(instances.c.study_id == study_id).values(state="purged")

@@ -284,9 +284,9 @@ def test_the_thread_goes_on_when_the_journal_is_back(tmp_path: Path, clock: Cloc
 
 
 def test_a_complete_study_is_a_job_at_once(sqlite_journal: Journal, tmp_path: Path, clock: Clock) -> None:
-    """From the moment that the quiet time is over to the row of the job."""
+    """From the moment that the quiet time is over to the row of the job, not at the next look."""
     desk = Desk(sqlite_journal, tmp_path, clock)
-    intake = desk.intake()
+    intake = desk.intake(poll_s=30.0)
     intake.start()
     taken: list[float] = []
     try:
@@ -300,4 +300,5 @@ def test_a_complete_study_is_a_job_at_once(sqlite_journal: Journal, tmp_path: Pa
             taken.append(time.perf_counter() - started)
     finally:
         intake.stop()
-    assert min(taken) < 0.05, taken
+    assert max(taken) < 5, taken
+    print(f"\nquiet to job row, ms: {sorted(round(1000 * t, 1) for t in taken)}")

@@ -77,6 +77,7 @@ def service(journal_url: str, tmp_path: Path) -> Iterator[Service]:
             Registry([make_package(tmp_path / "packages")]),
             configuration_hash=lambda route, package: "c",
             completeness=Completeness(journal, [route], listener.open_study_uids),
+            poll_s=30.0,  # nothing here may wait for the next look
         )
         observer.wake = intake.wake
         intake.start()
@@ -143,5 +144,5 @@ def test_from_the_end_of_the_association_to_the_job(service: Service) -> None:
         association.release()
         _wait(lambda: len(service.journal.jobs()) == number)  # noqa: B023
         taken.append(time.perf_counter() - service.observer.ended)
-    assert min(taken) < 0.05, taken
+    assert max(taken) < 5, taken
     print(f"\nassociation end to job row, ms: {sorted(round(1000 * t, 1) for t in taken)}")

@@ -254,6 +254,8 @@ def test_what_was_replaced_or_purged_is_not_repeated(
     second = journal.create_revision(study_id, draft(), "new weights")
     with pytest.raises(ReprocessRefused, match="replaced by revision 2"):
         journal.create_attempt(job.id, "asked for")
+    with pytest.raises(JournalError, match=f"job {second.id} still needs its files"):
+        journal.purge_study(study_id, "kept for 30 days")
     journal.cancel_job(second.id, "changed my mind")
     journal.purge_study(study_id, "kept for 30 days")
     with pytest.raises(ReprocessRefused, match="purged"):
