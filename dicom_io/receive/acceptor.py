@@ -37,6 +37,7 @@ __all__ = ["AssociationServer", "Host", "StorageAssociation"]
 _LOGGER = logging.getLogger(__name__)
 _MAXIMUM_PDU_BYTES = 1 << 20
 _SILENT_CONNECTIONS = 16
+_MAXIMUM_WAITING = 8
 _UNEXPECTED_PDU = 0x05  # what pynetdicom says after AA-8 (PS3.8 9.2.3)
 
 
@@ -81,13 +82,19 @@ class _StorageDIMSE(WaitingDIMSE):
 
     def receive_primitive(self, primitive: Any) -> None:
         if self.message is None:
+            if self.msg_queue.qsize() > _MAXIMUM_WAITING:
+                self._break_off("requests come without waiting for the answers")
+                return
             self.message = DIMSEMessage()
             self.message.data_set = cast(StorageAssociation, self.assoc).new_spool(self.message)
         try:
             super().receive_primitive(primitive)
         except Exception as error:  # a peer can make a command set fail in any way
-            _LOGGER.warning("a command set cannot be understood: %s", describe_error(error))
-            self.dul.event_queue.put("Evt19")  # PS3.8 9.2.3: unrecognised or invalid PDU
+            self._break_off(f"a command set cannot be understood: {describe_error(error)}")
+
+    def _break_off(self, reason: str) -> None:
+        _LOGGER.warning("association %s: %s", cast(StorageAssociation, self.assoc).association_id, reason)
+        self.dul.event_queue.put("Evt19")  # PS3.8 9.2.3: unrecognised or invalid PDU
 
     def discard(self) -> None:
         """Remove what was received of an unfinished message, and finished ones that nobody will read."""

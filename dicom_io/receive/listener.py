@@ -30,6 +30,8 @@ __all__ = ["LOOPBACK_ONLY", "Listener", "ListenerError", "LoopbackPeer"]
 _LOGGER = logging.getLogger(__name__)
 _MAXIMUM_PDU = 131_072
 _POLL_S = 0.1
+_ABORT_S = 2.0
+_KEEP_S = 10.0
 _CONGESTION = Rejection(2, 3, 1, "congestion", "the association could not be recorded; try again later")
 
 
@@ -157,14 +159,20 @@ class Listener:
         deadline = time.monotonic() + grace_s
         while self._associations() and time.monotonic() < deadline:
             time.sleep(0.02)
-        for association in self._associations():
-            association.stop("the listener stopped")
         remaining = server.associations
+        aborting = [
+            _in_thread(association.stop, "the listener stopped") for association in self._associations()
+        ]
         for association in remaining:
             if association.record is None:
-                association.give_up()
+                association.cut()
+        for thread in aborting:
+            thread.join(_ABORT_S)
         for association in remaining:
-            association.join(grace_s + 5.0)
+            # its peer neither reads nor sends, or it is keeping an object
+            association.cut()
+        for association in remaining:
+            association.join(_KEEP_S)
         if self._thread is not None:
             self._thread.join(5.0)
         _LOGGER.info("the listener stopped")
@@ -278,6 +286,12 @@ class Listener:
             hook()
         except Exception as error:  # figures must not cost an association
             _LOGGER.error("the observer failed: %s", describe_error(error))
+
+
+def _in_thread(action: Callable[[str], None], argument: str) -> threading.Thread:
+    thread = threading.Thread(target=action, args=(argument,), daemon=True)
+    thread.start()
+    return thread
 
 
 def _application_entity(ae_title: str, network_timeout_s: float) -> AE:

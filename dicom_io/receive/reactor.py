@@ -12,6 +12,7 @@ import select
 import socket
 import ssl
 import time
+from contextlib import suppress
 from typing import Any
 
 from pynetdicom import evt
@@ -82,7 +83,6 @@ class _WaitingDUL(DULServiceProvider):
         self._bell, self._button = socket.socketpair()
         self._bell.setblocking(False)
         self._button.setblocking(False)
-        self._has_let_go = False
         self.daemon = True
 
     def send_pdu(self, primitive: Any) -> None:
@@ -109,25 +109,22 @@ class _WaitingDUL(DULServiceProvider):
             return
 
     def _is_transport_event(self) -> bool:
+        state = self.state_machine.current_state
+        if state == "Sta1" and self.event_queue.empty():
+            # over: the association's thread notices and ends this one
+            time.sleep(0.001)
+            return False
         wrapper = self.socket
         sock = wrapper.socket if wrapper is not None else None
-        if (
-            sock is not None
-            and self.state_machine.current_state != "Sta13"
-            and self.event_queue.empty()
-            and not (isinstance(sock, ssl.SSLSocket) and sock.pending())
-        ):
+        pending = isinstance(sock, ssl.SSLSocket) and sock.pending()
+        if sock is not None and state != "Sta13" and self.event_queue.empty() and not pending:
             self._wait(sock)
-        elif sock is None and self.event_queue.empty():
-            self._let_go()
-            time.sleep(0.001)
         found: bool = super()._is_transport_event()
         return found
 
     def _let_go(self) -> None:
         """End the association's wait for a request when the peer has gone without one."""
-        if not self._has_let_go and self.assoc.requestor.primitive is None:
-            self._has_let_go = True
+        if self.assoc.requestor.primitive is None:
             self.to_user_queue.put(None)
 
     def _wait(self, sock: socket.socket) -> None:
@@ -152,6 +149,7 @@ class _WaitingDUL(DULServiceProvider):
         try:
             super().run_reactor()
         finally:
+            self._let_go()
             if isinstance(self.assoc.dimse, WaitingDIMSE):
                 self.assoc.dimse.wake()
             self._bell.close()
@@ -199,9 +197,13 @@ class WaitingAssociation(Association):
         self.dul = dul
         self.dul.to_user_queue = _WakingQueue(self.dimse)
 
-    def give_up(self) -> None:
-        """End the wait for an association request."""
-        self.dul.to_user_queue.put(None)
+    def cut(self) -> None:
+        """Close the connection under whatever waits for it."""
+        wrapper = self.dul.socket
+        sock = wrapper.socket if wrapper is not None else None
+        if sock is not None:
+            with suppress(OSError):  # closed already
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _make_dimse(self) -> WaitingDIMSE:
         return WaitingDIMSE(self)

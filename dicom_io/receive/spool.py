@@ -57,15 +57,17 @@ class Spool(io.BytesIO):
         if self.size > self._maximum:
             self.discard()
             return len(data)
+        if self._error is not None:
+            return len(data)
         self._digest.update(data)
         if self._file is None:
             super().write(data)
             if self._on_peek is not None and self.size >= _PEEK_BYTES:
                 on_peek, self._on_peek = self._on_peek, None
                 on_peek(self.getvalue())
-            if self.size > MEMORY_BYTES and self._error is None:
+            if self.size > MEMORY_BYTES:
                 self._guarded(self._spill)
-        elif self._error is None:
+        else:
             self._guarded(lambda: self._append(data))
         return len(data)
 

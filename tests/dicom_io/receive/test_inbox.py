@@ -141,9 +141,11 @@ def test_spool_keeps_the_error_of_a_full_disk(inbox: Inbox) -> None:
     content = Spool(1 << 30, full, lambda: b"")
     for _ in range(3):
         content.write(bytes(MEMORY_BYTES // 2))
+        content.write(bytes(1))
+    assert content.getbuffer().nbytes == 0
     with pytest.raises(OSError, match="full"):
         content.check()
-    assert content.size == 3 * (MEMORY_BYTES // 2)
+    assert content.size == 3 * (MEMORY_BYTES // 2 + 1)
 
 
 def test_half_received_files_are_swept(tmp_path: Path) -> None:

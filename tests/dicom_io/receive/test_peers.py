@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -326,6 +327,40 @@ def test_stop_waits_and_then_aborts(start: Start, recorder: MemoryRecorder) -> N
         socket.create_connection(("127.0.0.1", port))
     listener.stop()
     listener.start()
+    still_works(listener)
+
+
+def test_stop_does_not_wait_for_stalled_peers(start: Start, recorder: MemoryRecorder) -> None:
+    listener = start()
+    silent = socket.create_connection(("127.0.0.1", listener.port))
+    half = socket.create_connection(("127.0.0.1", listener.port))
+    half.sendall(b"\x01\x00\x00\x00\x01\x00abc")
+    with RawPeer(listener.port) as stalled:
+        assert stalled.associate() == 2
+        stalled.socket.sendall(b"\x04\x00\x00\x00\x10\x00abc")
+        started = time.monotonic()
+        listener.stop(grace_s=0.1)
+        assert time.monotonic() - started < 6
+    assert recorder.ends() == ["aborted: the listener stopped"]
+    silent.close()
+    half.close()
+
+
+def test_requests_without_waiting_for_answers(listener: Listener, recorder: MemoryRecorder) -> None:
+    """A peer that fills our memory with requests is stopped; what was answered is kept."""
+    go_on = threading.Event()
+    recorder.before_commit = lambda _instance: go_on.wait(10) and None
+    films = [make_film() for _ in range(40)]
+    with RawPeer(listener.port) as peer:
+        assert peer.associate() == 2
+        with suppress(ConnectionError):
+            for film in films:
+                peer.command(instance_uid=str(film.SOPInstanceUID))
+                peer.fragment(encoded(film), 0x02)
+        time.sleep(0.5)
+        go_on.set()
+        assert recorder.ends()[0] == "aborted: the peer broke the protocol"
+    assert 1 <= len(recorder.instances) < 20
     still_works(listener)
 
 
