@@ -48,9 +48,7 @@ stack: $(VENV)/.ready-cpu  ## Orthanc, PostgreSQL, Prefect and SecondRead, nativ
 	SECONDREAD=$(abspath $(BIN))/secondread infra/stack.sh
 
 docs: $(VENV)/.ready-$(EXTRAS)  ## write the generated pages of docs/ anew
-	$(BIN)/secondread config reference > docs/settings.md
-	$(BIN)/secondread package schema > docs/package.schema.json
-	$(BIN)/secondread reference > docs/cli.md
+	$(BIN)/secondread reference docs
 
 clean:  ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .demo .stack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -33,9 +33,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "send": ("flows.cli.send", "Send the DICOM files of a folder to a node."),
     "echo": ("flows.cli.echo", "Ask a node for a C-ECHO."),
     "routes": ("flows.cli.routes", "Explain what would be read by what, and why."),
-    "config": ("flows.cli.config", "Check, show and document the settings."),
+    "config": ("flows.cli.config", "Check and show the settings."),
     "package": ("flows.cli.package", "List, show and verify model packages."),
-    "reference": ("flows.cli.reference", "Print the reference of all commands as Markdown."),
+    "reference": ("flows.cli.reference", "Write the generated pages of the documentation."),
 }
 """Name → (module whose ``app`` holds the command, help in one line)."""
 

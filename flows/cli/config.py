@@ -1,4 +1,4 @@
-"""``secondread config``: is the configuration right, what is in force, and what is there to set."""
+"""``secondread config``: whether it is right, what is in force, and from where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from sqlalchemy.engine import make_url
 
 from dicom_io.send import NodeAddress, SendError, echo
-from flows.cli.config_pages import effective_values, reference_page
+from flows.cli.config_pages import effective_values
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.settings import DimseNode, Settings
@@ -20,7 +20,7 @@ from models.registry import Registry
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Check, show and document the settings.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check and show the settings.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -164,9 +164,3 @@ def show(as_json: _Json = False) -> None:
         print_json(values)
     else:
         _print_values(configured, only_set=False)
-
-
-@app.command()
-def reference() -> None:
-    """Print the reference of all settings as Markdown (docs/settings.md)."""
-    print(reference_page(), end="")

@@ -134,7 +134,7 @@ def _rows(model: type[BaseModel], environment: str | None) -> Iterator[str]:
 
 _INTRODUCTION = """# Settings
 
-Written by `secondread config reference`; do not edit by hand.
+Written by `make docs`; do not edit by hand.
 
 Settings come from the environment first, then from a TOML file (`--config`, `$SECONDREAD_CONFIG` or
 `./secondread.toml`), then from the defaults below. Relative paths in the file count from the file's folder.

@@ -24,7 +24,7 @@ from flows.settings import DimseNode
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _MARK = ".secondread-demo"
 _STUDY_SECONDS = 60.0

@@ -14,7 +14,7 @@ from flows.cli.nodes import dimse_address
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -12,13 +12,13 @@ from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.cli.errors import CommandError, failing_on
 from models.detector import open_detector
-from models.package import Package, PackageError, PackageManifest, load_package
+from models.package import Package, PackageError, load_package
 from models.registry import Registry
 from models.runtime import RuntimeUnavailable
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List, show and verify model packages.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show and verify model packages.")
 
 _Reference = Annotated[
     str, typer.Argument(metavar="PACKAGE", help="NAME, NAME@VERSION, or the folder of a package.")
@@ -123,10 +123,3 @@ def verify(package: _Reference, as_json: _Json = False) -> None:
         output.print(
             f"{found.reference} is sound: {len(found.member_paths)} members, content {found.content_hash}"
         )
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON schema of package.toml."""
-    page = PackageManifest.model_json_schema(by_alias=True)
-    print(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **page}, indent=2))

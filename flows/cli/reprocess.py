@@ -16,7 +16,7 @@ from models.registry import Registry
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 def _told(plan: Plan) -> str:

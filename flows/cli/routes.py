@@ -23,7 +23,9 @@ from models.registry import Registry
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Explain what would be read by what, and why.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Explain what would be read by what, and why."
+)
 
 
 @app.callback()

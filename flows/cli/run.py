@@ -25,7 +25,7 @@ from models.runtime import RuntimeUnavailable
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 def _sorted(folder: Path) -> FolderContents:

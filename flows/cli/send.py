@@ -17,7 +17,7 @@ from flows.settings import FolderNode
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 def _send(paths: list[Path], to: str) -> list[SendResult]:

@@ -14,7 +14,7 @@ from flows.service import ServiceError, serve
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class LogLevel(StrEnum):

@@ -19,7 +19,7 @@ from flows.journal import Journal, Overview, StudyOverview
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _WATCH_INTERVAL_S = 1.0
 
