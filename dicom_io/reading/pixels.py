@@ -11,16 +11,59 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, JPEGExtended12Bit
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from dicom_io.reading.attributes import shown, whole_number
+from dicom_io.reading.codestream import jpeg_2000_size, jpeg_size
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.header import check_header
 from models.package import InputContract
 
 __all__ = ["read_pixels"]
 
+# GDCM decodes more, yet aborts the process with malformed data: it has only what nothing else decodes.
+_PLUGINS = {
+    JPEGBaseline8Bit: "pillow",
+    JPEGExtended12Bit: "pillow",
+    JPEGLossless: "gdcm",
+    JPEGLosslessSV1: "gdcm",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+    HTJ2KLossless: "pylibjpeg",
+    HTJ2KLosslessRPCL: "pylibjpeg",
+    HTJ2K: "pylibjpeg",
+    RLELossless: "pydicom",
+}
+_NATIVE = (
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+)
+_READ = frozenset({*_PLUGINS, *_NATIVE})
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -69,23 +112,18 @@ def _decode(dataset: Dataset) -> NDArray[np.integer[Any]]:
     syntax = _transfer_syntax(dataset)
     if not syntax.is_encapsulated:
         _check_native_length(dataset)
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        raise UnsuitableImage(
-            "unsupported-transfer-syntax", f"Transfer Syntax {shown(syntax.name)} is not read"
-        ) from error
-    if syntax == JPEGExtended12Bit and whole_number(dataset, "BitsStored", 8) > 8:
-        # GDCM decodes some of these and brings the process down with others.
-        raise UnsuitableImage("unsupported-transfer-syntax", "JPEG Extended is read with 8 bits only")
-    if not decoder.is_available:
+    else:
+        _check_codestream(dataset, syntax)
+    decoder = get_decoder(syntax)
+    plugin = _PLUGINS.get(syntax, "")
+    if plugin and plugin not in decoder.available_plugins:
         raise UnsuitableImage(
             "unsupported-transfer-syntax", f"no decoder is installed for Transfer Syntax {shown(syntax.name)}"
         )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            array, _ = decoder.as_array(dataset, index=0, raw=True)
+            array, _ = decoder.as_array(dataset, index=0, raw=True, decoding_plugin=plugin)
     # Codecs of four libraries fail on hostile data each with errors of their own, down to plain Exception.
     except Exception as error:
         raise UnsuitableImage(
@@ -100,14 +138,38 @@ def _decode(dataset: Dataset) -> NDArray[np.integer[Any]]:
     return np.asarray(array)
 
 
+def _check_codestream(dataset: Dataset, syntax: UID) -> None:
+    if syntax == JPEGExtended12Bit and whole_number(dataset, "BitsStored", 8) > 8:
+        # GDCM decodes some of these and brings the process down with others.
+        raise UnsuitableImage("unsupported-transfer-syntax", "JPEG Extended is read with 8 bits only")
+    if syntax == RLELossless:
+        return
+    try:
+        frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        size = (jpeg_2000_size if syntax in JPEG2000TransferSyntaxes else jpeg_size)(frame)
+    except (ValueError, EOFError, IndexError, struct.error) as error:
+        raise UnsuitableImage(
+            "decode-failed", f"the pixel data is no well-formed {shown(syntax.name)}"
+        ) from error
+    stated = (whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0))
+    if (size.rows, size.columns, size.components) != (*stated, 1):
+        raise UnsuitableImage(
+            "decode-failed",
+            f"the compressed image has {size.rows} rows, {size.columns} columns and {size.components} "
+            f"components, the header {stated[0]} rows and {stated[1]} columns",
+        )
+    if size.precision > whole_number(dataset, "BitsAllocated", 0):
+        raise UnsuitableImage("decode-failed", f"the compressed image has {size.precision} bits")
+
+
 def _transfer_syntax(dataset: Dataset) -> UID:
     meta = getattr(dataset, "file_meta", None)
     syntax = meta.get("TransferSyntaxUID") if meta is not None else None
     if not syntax:
         raise UnsuitableImage("unsupported-transfer-syntax", "the file does not say its Transfer Syntax")
     uid = UID(str(syntax))
-    if not uid.is_transfer_syntax:
-        raise UnsuitableImage("unsupported-transfer-syntax", f"Transfer Syntax {shown(uid)} is unknown")
+    if uid not in _READ:
+        raise UnsuitableImage("unsupported-transfer-syntax", f"Transfer Syntax {shown(uid.name)} is not read")
     return uid
 
 

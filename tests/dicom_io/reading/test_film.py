@@ -53,26 +53,26 @@ def test_lossless_syntaxes_give_the_same_film(tmp_path: Path, syntax: UID) -> No
     elif syntax != ExplicitVRLittleEndian:
         dataset.compress(syntax, generate_instance_uid=False)
     read = read_film(save(dataset, tmp_path / "film.dcm"), CONTRACT)
-    np.testing.assert_allclose(read.pixels, RAMP / RAMP.max(), atol=1e-6)
+    np.testing.assert_allclose(read.pixels, RAMP / RAMP.max(), atol=1e-5)
     assert (read.sop_instance_uid, read.view, read.shape) == ("2.25.77", "PA", (64, 48))
 
 
 def test_eight_bits(tmp_path: Path) -> None:
     stored = np.arange(12, dtype=np.uint8).reshape(3, 4)
     read = read_film(save(film(stored), tmp_path / "film.dcm"), CONTRACT)
-    np.testing.assert_allclose(read.pixels, stored / 11, atol=1e-6)
+    np.testing.assert_allclose(read.pixels, stored / 11, atol=1e-5)
 
 
 def test_signed_values(tmp_path: Path) -> None:
     stored = np.array([[-1000, 0], [500, 1000]], dtype=np.int16)
     read = read_film(save(film(stored), tmp_path / "film.dcm"), CONTRACT)
-    np.testing.assert_allclose(read.pixels, [[0, 0.5], [0.75, 1]], atol=1e-6)
+    np.testing.assert_allclose(read.pixels, [[0, 0.5], [0.75, 1]], atol=1e-5)
 
 
 def test_bits_above_bits_stored_are_ignored(tmp_path: Path) -> None:
     dirty = RAMP | 0x9000
     read = read_film(save(film(dirty), tmp_path / "film.dcm"), CONTRACT)
-    np.testing.assert_allclose(read.pixels, RAMP / RAMP.max(), atol=1e-6)
+    np.testing.assert_allclose(read.pixels, RAMP / RAMP.max(), atol=1e-5)
 
 
 def test_unsuitable_header_is_refused_before_decoding(tmp_path: Path) -> None:
@@ -241,4 +241,4 @@ def test_real_chest_films_look_like_chest_films(data_dir: Path) -> None:
     assert chest_layout_correlation(lossy.pixels) > 0.5
     # The same pixels under the other tag: the header is followed, the contradiction is for others to see.
     negative = read_film(chest / "cr_monochrome1.dcm", CONTRACT)
-    np.testing.assert_allclose(negative.pixels, 1 - plain.pixels, atol=1e-6)
+    np.testing.assert_allclose(negative.pixels, 1 - plain.pixels, atol=1e-5)
