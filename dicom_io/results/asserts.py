@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pydicom.dataset import Dataset
 
+from dicom_io.reading.spacing import spacing_of
 from dicom_io.results.context import ResultContext
 from dicom_io.results.errors import ResultInvalid
 from models.film import Film
@@ -178,10 +179,12 @@ def _value_problems(group: Dataset, finding: Finding, context: ResultContext) ->
         if sizes != (None, None):
             yield f"{name} has a size without pixel spacing"
         return
+    spacing, calibrated = spacing_of(context.header_of(finding.sop_instance_uid))
     extent = (candidate.box.height, candidate.box.width)
-    header = context.header_of(finding.sop_instance_uid)
-    if not any(_agrees(sizes, extent, spacing) for spacing in _spacings(header)):
+    if spacing is None or not _agrees(sizes, extent, spacing):
         yield f"the size of {name} is not what its box and the pixel spacing give"
+    elif calibrated is not finding.size_is_calibrated:
+        yield f"the source does not bear out whether the size of {name} is calibrated"
 
 
 def _agrees(
@@ -191,15 +194,3 @@ def _agrees(
         size is not None and math.isclose(size, pixels * step, rel_tol=1e-3, abs_tol=_VALUE_TOLERANCE)
         for size, pixels, step in zip(sizes, extent, spacing, strict=True)
     )
-
-
-def _spacings(header: Dataset) -> list[tuple[float, float]]:
-    """Return every pixel spacing that the header allows, corrected for magnification or not."""
-    magnification = float(header.get("EstimatedRadiographicMagnificationFactor") or 1.0) or 1.0
-    found = []
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        value = header.get(keyword)
-        if value and len(value) == 2:
-            rows, columns = float(value[0]), float(value[1])
-            found += [(rows, columns), (rows / magnification, columns / magnification)]
-    return found

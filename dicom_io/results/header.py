@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from dicom_io.reading.attributes import text
 from dicom_io.results.context import ResultContext
 from dicom_io.results.identity import derived_uid
 from dicom_io.results.loop_guard import (
@@ -96,7 +97,7 @@ def start(
 
 def local_content_time(context: ResultContext, source: Dataset) -> datetime:
     """Return the time of the reading in the zone of the source where it names one, else in its own."""
-    stated = str(source.get("TimezoneOffsetFromUTC") or "").strip()
+    stated = text(source, "TimezoneOffsetFromUTC")
     if not _OFFSET.fullmatch(stated):
         return context.content_time
     minutes = int(stated[1:3]) * 60 + int(stated[3:5])

@@ -152,8 +152,8 @@ def _line(finding: Finding) -> str:
     if finding.size_mm is None:
         return f"{score}, size in mm not known"
     height, width = finding.size_mm
-    plane = "calibrated" if finding.size_is_calibrated else "at the detector"
-    return f"{score}, box {height:.0f} x {width:.0f} mm {plane}"
+    plane = "" if finding.size_is_calibrated else " (not calibrated)"
+    return f"{score}, box {height:.0f} x {width:.0f} mm{plane}"
 
 
 def _percent(score: float) -> str:

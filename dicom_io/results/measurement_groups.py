@@ -22,6 +22,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from dicom_io.reading.attributes import number, text
 from dicom_io.results.context import ResultContext
 from dicom_io.results.vocabulary import AI_NOTICE, ascii_text, component_concept, concept, own
 from models.results import Box, FilmReading, Finding
@@ -29,6 +30,7 @@ from models.results import Box, FilmReading, Finding
 __all__ = [
     "CALIBRATED_PLANE",
     "DETECTOR_PLANE",
+    "ESTIMATED_PLANE",
     "box_corners",
     "film_group",
     "finding_group",
@@ -36,12 +38,17 @@ __all__ = [
     "summary_code",
 ]
 
-DETECTOR_PLANE = own("detector-plane", "Detector plane, not corrected for magnification")
+DETECTOR_PLANE = own("detector-plane", "Detector or film plane, not corrected for magnification")
+ESTIMATED_PLANE = own("estimated-plane", "Corrected by the estimated magnification factor")
 CALIBRATED_PLANE = own("calibrated-plane", "Plane that the pixel spacing is calibrated for")
-_DETECTOR_PLANE_TEXT = (
-    "Sizes are those of the outlining box in the plane of the detector: the finding itself is smaller, "
-    "by the magnification of the projection."
-)
+_PLANE_WORDS = {
+    DETECTOR_PLANE.value: "Sizes are those of the outlining box in the plane of the detector: in the patient "
+    "it is smaller, by the magnification of the projection.",
+    ESTIMATED_PLANE.value: "Sizes are those of the outlining box, corrected by the estimated magnification "
+    "that the source states: an estimate.",
+    CALIBRATED_PLANE.value: "Sizes are those of the outlining box in the plane that the pixel spacing is "
+    "calibrated for.",
+}
 _ASSESSMENT = own("assessment", "Assessment of the reading")
 _DECISIONS = {
     "not-assessed": own("not-assessed", "Not assessed"),
@@ -97,7 +104,7 @@ def finding_group(context: ResultContext, finding: Finding) -> PlanarROIMeasurem
         _number(component_concept("member_support"), candidate.support, codes.UCUM.Ratio),
         _number(component_concept("score_spread"), candidate.score_spread, codes.UCUM.NoUnits),
         _number(component_concept("mean_iou"), candidate.mean_iou, codes.UCUM.Ratio),
-        *_sizes(finding),
+        *_sizes(header, finding),
     ]
     meaning = context.package.finding.meaning
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
@@ -109,22 +116,22 @@ def finding_group(context: ResultContext, finding: Finding) -> PlanarROIMeasurem
         measurements=measurements,
     )
     _comment(group, AI_NOTICE)
-    if finding.size_mm is not None and not finding.size_is_calibrated:
-        _comment(group, _DETECTOR_PLANE_TEXT)
-    elif finding.size_mm is None:
+    if finding.size_mm is None:
         _comment(group, "The source image states no pixel spacing: sizes in millimetres are not known.")
+    else:
+        _comment(group, _PLANE_WORDS[_plane(header, finding).value])
     return group
 
 
 def film_group(
-    context: ResultContext, reading: FilmReading, number: int
+    context: ResultContext, reading: FilmReading, position: int
 ) -> MeasurementsAndQualitativeEvaluations:
     """Return TID 1501 for one film as a whole, also where nothing was found."""
     header = context.header_of(reading.sop_instance_uid)
     found = context.findings_on(reading.sop_instance_uid)
     meaning = context.package.finding.meaning
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(context, f"Film {number}", f"film:{reading.sop_instance_uid}"),
+        tracking_identifier=_tracking(context, f"Film {position}", f"film:{reading.sop_instance_uid}"),
         finding_type=summary_code(findings=bool(found), partial=False),
         algorithm_id=_algorithm(context),
         finding_sites=_sites(header),
@@ -164,21 +171,27 @@ def reading_group(context: ResultContext) -> MeasurementsAndQualitativeEvaluatio
         source_images=[_source(header) for header in context.headers],
     )
     _comment(group, f"{AI_NOTICE}. Not for diagnosis.")
-    for text in (*assessment.reasons, *context.statements, context.package.intended_use):
-        if ascii_text(text):
-            _comment(group, text)
+    for words in (*assessment.reasons, *context.statements, context.package.intended_use):
+        if ascii_text(words):
+            _comment(group, words)
     return group
 
 
-def _sizes(finding: Finding) -> list[Measurement]:
+def _sizes(header: Dataset, finding: Finding) -> list[Measurement]:
     if finding.size_mm is None:
         return []
-    method = CALIBRATED_PLANE if finding.size_is_calibrated else DETECTOR_PLANE
-    height, width = finding.size_mm
+    method, (height, width) = _plane(header, finding), finding.size_mm
     return [
         _number(codes.DCM.Height, height, codes.UCUM.Millimeter, method),
         _number(codes.SCT.Width, width, codes.UCUM.Millimeter, method),
     ]
+
+
+def _plane(header: Dataset, finding: Finding) -> CodedConcept:
+    if finding.size_is_calibrated:
+        return CALIBRATED_PLANE
+    corrected = (number(header, "EstimatedRadiographicMagnificationFactor") or 1.0) > 1.0
+    return ESTIMATED_PLANE if corrected else DETECTOR_PLANE
 
 
 def _number(
@@ -203,7 +216,7 @@ def _algorithm(context: ResultContext) -> AlgorithmIdentification:
 
 
 def _sites(header: Dataset) -> list[FindingSite] | None:
-    is_chest = str(header.get("BodyPartExamined") or "").strip().upper() in {"CHEST", "THORAX", "LUNG"}
+    is_chest = text(header, "BodyPartExamined") in {"CHEST", "THORAX", "LUNG"}
     return [FindingSite(_THORAX)] if is_chest else None
 
 
@@ -211,11 +224,11 @@ def _source(header: Dataset) -> SourceImageForMeasurementGroup:
     return SourceImageForMeasurementGroup(str(header.SOPClassUID), str(header.SOPInstanceUID))
 
 
-def _comment(group: ContentSequence, text: str) -> None:
+def _comment(group: ContentSequence, words: str) -> None:
     group[0].ContentSequence.append(
         TextContentItem(
             name=codes.DCM.Comment,
-            value=ascii_text(text),
+            value=ascii_text(words),
             relationship_type=RelationshipTypeValues.CONTAINS,
         )
     )

@@ -13,6 +13,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from dicom_io.reading.attributes import numbers, text
 from dicom_io.results.asserts import check_key_image
 from dicom_io.results.context import ResultContext
 from dicom_io.results.header import KEY_IMAGES, start
@@ -116,14 +117,12 @@ def _add_derivation(image: Dataset, header: Dataset, findings: bool) -> None:
 
 
 def _is_lossy(header: Dataset) -> bool:
-    if str(header.get("LossyImageCompression") or "").strip() == "01":
+    if text(header, "LossyImageCompression") == "01":
         return True
     meta = getattr(header, "file_meta", None)
     return meta is not None and meta.get("TransferSyntaxUID") in _LOSSY_SYNTAXES
 
 
 def _pixel_aspect(header: Dataset) -> float | None:
-    ratio = header.get("PixelAspectRatio")
-    if not ratio or len(ratio) != 2 or not all(float(part) > 0 for part in ratio):
-        return None
-    return float(ratio[0]) / float(ratio[1])
+    ratio = numbers(header, "PixelAspectRatio")
+    return ratio[0] / ratio[1] if len(ratio) == 2 and min(ratio) > 0 else None

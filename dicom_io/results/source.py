@@ -180,7 +180,7 @@ def _carried(source: Dataset, tag: BaseTag, representation: str) -> DataElement 
         return DataElement(tag, "SQ", Sequence(items)) if items else None
     if element.is_empty or (element.VR in _FORMS and not _is_value(tag, element.VR, _joined(element.value))):
         return None
-    return DataElement(tag, element.VR, element.value)
+    return DataElement(tag, element.VR, element.value, already_converted=True)
 
 
 def _is_value(tag: BaseTag, representation: str, text: str) -> bool:

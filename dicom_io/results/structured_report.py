@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import Comprehensive3DSRStorage
 
+from dicom_io.reading.attributes import items, text, uid
 from dicom_io.results.asserts import check_report
 from dicom_io.results.context import Predecessor, ResultContext
 from dicom_io.results.header import STRUCTURED_REPORTS, start
@@ -140,16 +141,16 @@ def _procedures(headers: Iterable[Dataset]) -> list[CodedConcept]:
     stated: dict[tuple[str, str], CodedConcept] = {}
     chest = False
     for header in headers:
-        chest = chest or str(header.get("BodyPartExamined") or "").strip().upper() == "CHEST"
-        for item in header.get("ProcedureCodeSequence") or ():
-            value, scheme = item.get("CodeValue"), item.get("CodingSchemeDesignator")
-            meaning = str(item.get("CodeMeaning") or "")
-            if value and scheme and ascii_text(meaning) == meaning.strip() != "":
-                stated[(str(value), str(scheme))] = CodedConcept(
-                    value=str(value),
-                    scheme_designator=str(scheme),
-                    meaning=meaning.strip()[:64],
-                    scheme_version=str(item.get("CodingSchemeVersion") or "") or None,
+        chest = chest or text(header, "BodyPartExamined") == "CHEST"
+        for item in items(header, "ProcedureCodeSequence"):
+            value, scheme = uid(item, "CodeValue"), uid(item, "CodingSchemeDesignator")
+            meaning = uid(item, "CodeMeaning")
+            if value and scheme and meaning:
+                stated[(value, scheme)] = CodedConcept(
+                    value=value,
+                    scheme_designator=scheme,
+                    meaning=meaning[:64],
+                    scheme_version=uid(item, "CodingSchemeVersion") or None,
                 )
     return list(stated.values()) or [_CHEST_RADIOGRAPHY if chest else _RADIOGRAPHY]
 
@@ -186,15 +187,17 @@ def _series(uid: str, references: list[Dataset]) -> Dataset:
 
 def _request(source: Dataset) -> Dataset | None:
     """Return which order the report answers, where the source names one."""
-    attributes = source.get("RequestAttributesSequence") or ()
-    if not source.get("AccessionNumber") and not attributes:
-        return None
     item = Dataset()
+    item.set_original_encoding(False, True, source.original_character_set)
+    copy_elements(source, item, _REQUEST)
+    attributes = items(source, "RequestAttributesSequence")
+    if attributes:
+        copy_elements(attributes[0], item, _REQUEST)
+    if "AccessionNumber" not in item and not attributes:
+        return None
     item.StudyInstanceUID = str(source.StudyInstanceUID)
     item.ReferencedStudySequence = []
     for keyword in _REQUEST_TYPE_2:
-        setattr(item, keyword, [] if keyword.endswith("Sequence") else None)
-    copy_elements(source, item, _REQUEST)
-    if attributes:
-        copy_elements(attributes[0], item, _REQUEST)
+        if keyword not in item:
+            setattr(item, keyword, [] if keyword.endswith("Sequence") else None)
     return item

@@ -104,7 +104,7 @@ CASES: dict[str, Callable[[], ResultContext]] = {
     "two findings": lambda: context(boxes=MANY[:2]),
     "many findings": lambda: context(boxes=MANY),
     "no pixel spacing": lambda: context(header(ImagerPixelSpacing=...), boxes=ONE),
-    "calibrated": lambda: context(header(PixelSpacing=["0.5", "0.4"]), boxes=ONE),
+    "calibrated": lambda: context(header(PixelSpacing=["0.45", "0.36"]), boxes=ONE),
     "negative film": lambda: context(header(PhotometricInterpretation="MONOCHROME1"), boxes=ONE),
     "revision": revision,
     "three films": two_series,

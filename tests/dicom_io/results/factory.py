@@ -11,6 +11,7 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
+from dicom_io.reading.spacing import spacing_of
 from dicom_io.results import (
     FindingConcept,
     PackageIdentity,
@@ -103,13 +104,13 @@ def film(source: Dataset) -> Film:
     rows, columns = np.mgrid[0 : source.Rows, 0 : source.Columns].astype(np.float32)
     spot = np.exp(-((rows - 200) ** 2 + (columns - 150) ** 2) / 400)
     pixels = (0.2 + 0.3 * columns / source.Columns + 0.4 * spot).astype(np.float32)
-    spacing = source.get("PixelSpacing") or source.get("ImagerPixelSpacing")
+    spacing, calibrated = spacing_of(source)
     return Film(
         sop_instance_uid=str(source.SOPInstanceUID),
         pixels=pixels,
         view="PA",
-        pixel_spacing_mm=(float(spacing[0]), float(spacing[1])) if spacing else None,
-        spacing_is_calibrated="PixelSpacing" in source,
+        pixel_spacing_mm=spacing,
+        spacing_is_calibrated=calibrated,
     )
 
 
@@ -120,14 +121,14 @@ def context(
     headers = headers or (header(),)
     candidates = tuple(candidate(*box, score=0.9 - 0.01 * n) for n, box in enumerate(boxes))
     first = headers[0]
-    spacing = film(first).pixel_spacing_mm
+    spacing, calibrated = spacing_of(first)
     findings = tuple(
         Finding(
             number=n,
             sop_instance_uid=str(first.SOPInstanceUID),
             candidate=c,
             size_mm=(c.box.height * spacing[0], c.box.width * spacing[1]) if spacing else None,
-            size_is_calibrated="PixelSpacing" in first,
+            size_is_calibrated=calibrated,
         )
         for n, c in enumerate(candidates, start=1)
     )

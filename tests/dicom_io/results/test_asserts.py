@@ -120,6 +120,12 @@ def test_a_size_without_any_spacing_is_not_encoded() -> None:
         encode_structured_report(replace(MADE, headers=(header(ImagerPixelSpacing=...),)))
 
 
+def test_a_size_is_not_called_calibrated_against_the_source() -> None:
+    finding = replace(MADE.findings[0], size_is_calibrated=True)
+    with pytest.raises(ResultInvalid, match="does not bear out"):
+        encode_structured_report(replace(MADE, findings=(finding,)))
+
+
 def test_every_problem_is_listed() -> None:
     report = encode_structured_report(MADE)
     wrong_unit(report)

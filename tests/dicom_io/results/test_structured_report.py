@@ -117,10 +117,19 @@ def test_a_finding_says_where_how_sure_and_how_large() -> None:
 
 
 def test_a_calibrated_size_is_not_called_one_of_the_detector() -> None:
-    (group,) = groups(report_of(context(header(PixelSpacing=["0.5", "0.4"]), boxes=ONE)), "1410")
+    (group,) = groups(report_of(context(header(PixelSpacing=["0.45", "0.36"]), boxes=ONE)), "1410")
     methods = {item.ConceptCodeSequence[0].CodeValue for item in named(group, "Measurement Method")}
     assert methods == {"calibrated-plane"}
     assert not any("plane of the detector" in text for text in texts(group))
+
+
+def test_an_estimated_magnification_is_named() -> None:
+    source = header(EstimatedRadiographicMagnificationFactor="1.25")
+    (group,) = groups(report_of(context(source, boxes=ONE)), "1410")
+    assert number(group, "Height") == (16.0, "mm")
+    methods = {item.ConceptCodeSequence[0].CodeValue for item in named(group, "Measurement Method")}
+    assert methods == {"estimated-plane"}
+    assert any("an estimate" in text for text in texts(group))
 
 
 def test_without_pixel_spacing_there_is_no_size() -> None:
@@ -203,6 +212,19 @@ def test_the_order_that_it_answers_is_named() -> None:
     (request,) = report.ReferencedRequestSequence
     assert (request.AccessionNumber, request.RequestedProcedureID) == ("A1", "RP1")
     assert "ReferencedRequestSequence" not in report_of(context(header(AccessionNumber=...)))
+
+
+def test_the_order_is_named_in_the_character_set_of_the_source() -> None:
+    attributes = Dataset()
+    attributes.RequestedProcedureDescription = "Рентген"
+    source = header(
+        SpecificCharacterSet="ISO_IR 144",
+        PatientName="Иванов",
+        AccessionNumber="Ж7",
+        RequestAttributesSequence=[attributes],
+    )
+    (request,) = report_of(context(source)).ReferencedRequestSequence
+    assert (request.AccessionNumber, request.RequestedProcedureDescription) == ("Ж7", "Рентген")
 
 
 def test_the_procedure_reported_is_the_one_of_the_source() -> None:
