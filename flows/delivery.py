@@ -66,7 +66,7 @@ def is_due(delivery: DeliveryRecord, now: datetime, attempts_in_run: int) -> boo
     """Return whether a delivery may be tried again: after seconds first, after minutes later."""
     later = min(max(delivery.attempts - attempts_in_run, 0), 10)
     pause = min(_FIRST_PAUSE * 2**later, _LONGEST_PAUSE)
-    return delivery.state_at + pause <= now
+    return bool(delivery.state_at + pause <= now)
 
 
 def retry_deliveries(journal: Journal, settings: Settings, now: datetime) -> int:

@@ -67,10 +67,12 @@ async def register(
     pool : str, optional
         Another pool than the configured one, of whatever type it has: ``process``, ``docker``, …
     pool_type : str, optional
-        Type of a pool that has to be created; that of the resident worker by default.
+        Type of a pool that has to be created. By default that of the resident worker, or ``process``
+        where `serve` starts no worker.
     """
     name = pool or settings.prefect.work_pool
-    kind = await _pool_type(client, name, pool_type or ResidentWorker.type)
+    ours = ResidentWorker.type if settings.worker.enabled else "process"
+    kind = await _pool_type(client, name, pool_type or ours)
     flow_name, _, deployment_name = settings.prefect.deployment.partition("/")
     flow_id = await client.create_flow_from_name(flow_name)
     deployment_id = await client.create_deployment(
