@@ -34,6 +34,7 @@ DEFAULT_PACKAGE = Path("models/packages/chest-nodule/0.1.0")
 @app.command()
 def train(
     detector: Which,
+    *,
     out: Out,
     member: Annotated[
         list[int] | None, typer.Option("--member", help="Only this member; repeatable.")
@@ -42,6 +43,7 @@ def train(
         bool, typer.Option("--resume", help="Keep finished stages, go on from checkpoints.")
     ] = False,
     minutes: Annotated[float | None, typer.Option(help="Minutes granted to each member.", min=0.01)] = None,
+    threads: Annotated[int, typer.Option(help="Threads of torch.", min=1)] = 2,
 ) -> None:
     """Pre-train once and fine-tune the members (data folder: SECONDREAD_DATA)."""
     from dataclasses import replace
@@ -51,9 +53,9 @@ def train(
 
     pretraining, plan = PRETRAINING, MEMBER
     if minutes is not None:
-        plan = replace(MEMBER, minutes=minutes)
-        pretraining = replace(PRETRAINING, minutes=minutes)
-    run(out, list(member) if member else list(range(MEMBERS)), resume, pretraining, plan)
+        pretraining, plan = replace(PRETRAINING, minutes=minutes), replace(MEMBER, minutes=minutes)
+    chosen = list(member) if member else list(range(MEMBERS))
+    run(out, chosen, resume=resume, pretraining=pretraining, member_plan=plan, threads=threads)
     typer.echo(f"{detector.value}: trained in {out}")
 
 

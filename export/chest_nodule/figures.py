@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,14 +103,54 @@ def sensitivity_at(films: Sequence[FilmMarks], rate: float) -> float:
     return float(np.mean(hits)) if hits else float("nan")
 
 
-def bootstrap(
-    films: Sequence[FilmMarks], figure: Callable[[Sequence[FilmMarks]], float], draws: int = 1000
-) -> Figure:
-    """Return a figure of films (one a patient) with its percentile bootstrap interval over films."""
+def froc(
+    films: Sequence[FilmMarks],
+    groups: dict[str, Sequence[bool]],
+    rates: Sequence[float] = RATES,
+    draws: int = 1000,
+) -> dict[str, dict[str, Figure]]:
+    """Return sensitivity at each rate of false marks, with percentile bootstrap intervals over films.
+
+    Parameters
+    ----------
+    films : sequence of FilmMarks
+        One a patient.
+    groups : dict
+        Per group, which films' nodules count; the false marks of all films count for every group.
+    rates : sequence of float
+        False marks a film.
+    draws : int
+        Bootstrap draws.
+    """
+    others = [np.asarray(film.others) for film in films]
+    hits = np.array([score for film in films for score in film.hits])
+    owner = np.array([i for i, film in enumerate(films) for _ in film.hits], dtype=np.int64)
+    member = {name: np.array([keep[i] for i in owner], dtype=bool) for name, keep in groups.items()}
     rng = np.random.default_rng(1)
-    values = [figure([films[i] for i in rng.integers(0, len(films), len(films))]) for _ in range(draws)]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return Figure(figure(films), float(low), float(high), sum(len(f.hits) for f in films))
+    table = np.full((draws + 1, len(groups), len(rates)), np.nan)
+    for draw in range(draws + 1):
+        index = rng.integers(0, len(films), len(films)) if draw else np.arange(len(films))
+        weight = np.bincount(index, minlength=len(films))[owner]
+        scores = np.sort(np.concatenate([others[i] for i in index]))[::-1]
+        for column, rate in enumerate(rates):
+            allowed = int(np.floor(rate * len(films)))
+            found = hits > (scores[allowed] if allowed < len(scores) else 0.0)
+            for row, keep in enumerate(member.values()):
+                total = weight[keep].sum()
+                table[draw, row, column] = (weight * found)[keep].sum() / total if total else np.nan
+    low, high = np.nanpercentile(table[1:], [2.5, 97.5], axis=0) if draws else (table[0], table[0])
+    return {
+        name: {
+            f"{rate:g}": Figure(
+                float(table[0, row, column]),
+                float(low[row, column]),
+                float(high[row, column]),
+                int(keep.sum()),
+            )
+            for column, rate in enumerate(rates)
+        }
+        for row, (name, keep) in enumerate(member.items())
+    }
 
 
 def fit_logistic(scores: Values, labels: NDArray[np.bool_], balanced: bool = False) -> tuple[float, float]:

@@ -220,10 +220,16 @@ def run_stage(
 
 
 def train(
-    out: Path, members: list[int], resume: bool, pretraining: Plan = PRETRAINING, member_plan: Plan = MEMBER
+    out: Path,
+    members: list[int],
+    *,
+    resume: bool,
+    pretraining: Plan = PRETRAINING,
+    member_plan: Plan = MEMBER,
+    threads: int = 2,
 ) -> None:
     """Pre-train once, then fine-tune each member on the blocks it may see."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     nih, lidc = load_films("nih", out / "cache"), load_films("lidc", out / "cache")
     lidc = [film for film in lidc if not held_out(film)]
     shared = run_stage("pretrained", pretraining, Films([], lidc), out, start=None, seed=1, resume=resume)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,6 @@ from models.chest_nodule.decode import intersection_over_union
 __all__ = ["FusedBox", "fuse"]
 
 Boxes = NDArray[np.float64]
-
-
-@dataclass
-class _Cluster:
-    members: dict[int, tuple[Boxes, float]] = field(default_factory=dict)
-
-    @property
-    def box(self) -> Boxes:
-        boxes = np.stack([box for box, _ in self.members.values()])
-        weights = np.array([score for _, score in self.members.values()])
-        return np.asarray(np.average(boxes, axis=0, weights=np.maximum(weights, 1e-9)), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -63,22 +52,31 @@ def fuse(members: Sequence[tuple[Boxes, NDArray[np.float64]]], limit: float) -> 
         for box, score in zip(boxes, scores, strict=True)
     ]
     entries.sort(key=lambda entry: (-entry[0], entry[1]))
-    clusters: list[_Cluster] = []
+    clusters: list[dict[int, tuple[Boxes, float]]] = []
+    means = np.zeros((len(entries), 4))
     for score, index, box in entries:
-        overlaps = (
-            intersection_over_union(box, np.stack([c.box for c in clusters])) if clusters else np.zeros(0)
-        )
+        overlaps = intersection_over_union(box, means[: len(clusters)])
         if overlaps.size and overlaps.max() > limit:
-            clusters[int(overlaps.argmax())].members.setdefault(index, (box, score))
+            best = int(overlaps.argmax())
+            if index not in clusters[best]:
+                clusters[best][index] = (box, score)
+                means[best] = _mean(clusters[best])
         else:
-            clusters.append(_Cluster({index: (box, score)}))
+            means[len(clusters)] = box
+            clusters.append({index: (box, score)})
     fused = [_summary(cluster, len(members), limit) for cluster in clusters]
     return sorted(fused, key=lambda place: -place.score)
 
 
-def _summary(cluster: _Cluster, count: int, limit: float) -> FusedBox:
-    box = cluster.box
-    scores = tuple(cluster.members[index][1] if index in cluster.members else 0.0 for index in range(count))
-    overlaps = intersection_over_union(box, np.stack([b for b, _ in cluster.members.values()]))
+def _mean(cluster: dict[int, tuple[Boxes, float]]) -> Boxes:
+    boxes = np.stack([box for box, _ in cluster.values()])
+    weights = np.array([[max(score, 1e-9)] for _, score in cluster.values()])
+    return np.asarray((boxes * weights).sum(axis=0) / weights.sum(), dtype=np.float64)
+
+
+def _summary(cluster: dict[int, tuple[Boxes, float]], count: int, limit: float) -> FusedBox:
+    box = _mean(cluster)
+    scores = tuple(cluster[index][1] if index in cluster else 0.0 for index in range(count))
+    overlaps = intersection_over_union(box, np.stack([b for b, _ in cluster.values()]))
     support = float((overlaps > limit).sum()) / count
     return FusedBox(box, sum(scores) / count, scores, support, float(overlaps.mean()))

@@ -7,10 +7,10 @@ from export.chest_nodule.figures import (
     FilmMarks,
     auroc,
     auroc_figure,
-    bootstrap,
     brier,
     expected_calibration_error,
     fit_logistic,
+    froc,
     match,
     sensitivity_at,
     threshold_at,
@@ -45,8 +45,12 @@ def test_froc_on_three_films() -> None:
     assert threshold_at(films, 1 / 3) == 0.4
     assert sensitivity_at(films, 1 / 3) == pytest.approx(1 / 3)
     assert sensitivity_at(films, 8) == pytest.approx(2 / 3)
-    figure = bootstrap(films, lambda chosen: sensitivity_at(chosen, 8), draws=50)
-    assert figure.low <= figure.value <= figure.high and figure.n == 3
+    table = froc(films, {"all": [True] * 3, "first": [True, False, False]}, (1 / 3, 8.0), draws=50)
+    figure = table["all"]["8"]
+    assert (
+        figure.value == pytest.approx(2 / 3) and figure.low <= figure.value <= figure.high and figure.n == 3
+    )
+    assert table["first"]["8"].value == 1 and table["first"]["8"].n == 1
 
 
 def test_logistic_fit_recovers_probabilities() -> None:
