@@ -14,13 +14,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["FrameSize", "MalformedCodestream", "jpeg_2000_size", "jpeg_size"]
+__all__ = ["FrameSize", "MalformedCodestream", "Process", "jpeg_2000_size", "jpeg_size"]
 
-_SOI, _EOI, _SOS, _DHT, _SOF_LOSSLESS = 0xD8, 0xD9, 0xDA, 0xC4, 0xC3
-_SOF_BASELINE, _SOF_EXTENDED, _SOF_LS = 0xC0, 0xC1, 0xF7
-_FRAMES = frozenset({_SOF_BASELINE, _SOF_EXTENDED, 0xC2, _SOF_LOSSLESS, _SOF_LS})
-_OTHER_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+Process = Literal["lossy", "lossless", "ls"]
+
+_SOI, _SOS, _DHT = 0xD8, 0xDA, 0xC4
+_TABLES = frozenset({_DHT, 0xDB, 0xDD, 0xF8, 0xFE, *range(0xE0, 0xF0)})
+_FRAMES: dict[Process, frozenset[int]] = {
+    "lossy": frozenset({0xC0, 0xC1, 0xC2}),
+    "lossless": frozenset({0xC3}),
+    "ls": frozenset({0xF7}),
+}
 _MOST_SYMBOLS = 17
 _FURTHEST_SIZ = 4096
 
@@ -39,36 +45,32 @@ class FrameSize:
     precision: int
 
 
-def jpeg_size(frame: bytes) -> FrameSize:
+def jpeg_size(frame: bytes, process: Process) -> FrameSize:
     """Return what the header of a JPEG or JPEG-LS frame says.
 
     Raises
     ------
     MalformedCodestream
-        A segment before the entropy-coded data is malformed; of lossless JPEG the Huffman tables and
-        the scan header are checked too.
+        A segment before the entropy-coded data is malformed or is of another process; of lossless JPEG
+        the Huffman tables and the scan header are checked too.
     """
     size: FrameSize | None = None
-    lossless = False
     tables: set[int] = set()
     for marker, segment in _segments(frame):
-        if marker in _OTHER_FRAMES:
-            raise MalformedCodestream("a coding process that DICOM does not have")
-        if marker in _FRAMES:
+        if marker in _FRAMES[process]:
             if size is not None:
                 raise MalformedCodestream("a second frame header")
-            size, lossless = _frame_header(segment), marker == _SOF_LOSSLESS
-        elif marker == _DHT and lossless:
-            tables |= _huffman_tables(segment)
-        elif marker == _DHT and size is None:
-            # Tables may precede the frame header, before it is known what they are for.
-            tables |= _huffman_tables(segment, strict=False)
+            size = _frame_header(segment)
         elif marker == _SOS:
             if size is None:
                 raise MalformedCodestream("a scan before the frame header")
-            if lossless:
+            if process == "lossless":
                 _lossless_scan(segment, size, tables)
             return size
+        elif marker not in _TABLES:
+            raise MalformedCodestream("a marker that does not belong before the scan")
+        elif marker == _DHT and process == "lossless":
+            tables |= _huffman_tables(segment)
     raise MalformedCodestream("no scan")
 
 
@@ -83,7 +85,7 @@ def _segments(frame: bytes) -> Iterator[tuple[int, bytes]]:
             raise MalformedCodestream("no marker where one must be")
         marker = frame[place + 1]
         (length,) = struct.unpack_from(">H", frame, place + 2)
-        if marker < 0xC0 or marker in (_SOI, _EOI) or length < 2 or place + 2 + length > len(frame):
+        if length < 2 or place + 2 + length > len(frame):
             raise MalformedCodestream("a segment that does not fit")
         yield marker, frame[place + 4 : place + 2 + length]
         place += 2 + length
@@ -102,7 +104,7 @@ def _frame_header(segment: bytes) -> FrameSize:
     return FrameSize(rows, columns, components, precision)
 
 
-def _huffman_tables(segment: bytes, strict: bool = True) -> set[int]:
+def _huffman_tables(segment: bytes) -> set[int]:
     found = set()
     place = 0
     while place < len(segment):
@@ -114,7 +116,7 @@ def _huffman_tables(segment: bytes, strict: bool = True) -> set[int]:
         room = sum(count << (16 - bits) for bits, count in enumerate(counts, start=1))
         if kind > 1 or number > 3 or room > 1 << 16 or not symbols:
             raise MalformedCodestream("a Huffman table that is no code")
-        if kind == 0 and (not strict or len(symbols) <= _MOST_SYMBOLS) and max(symbols) < _MOST_SYMBOLS:
+        if kind == 0 and len(symbols) <= _MOST_SYMBOLS and max(symbols) < _MOST_SYMBOLS:
             found.add(number)
         place += 17 + len(symbols)
     return found

@@ -13,6 +13,7 @@ from dicom_io.reading.attributes import number, shown, text, whole_number
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.view import body_parts_of, other_view_of, view_of
 from dicom_io.receive import part10
+from dicom_io.receive.quiet import quiet_libraries
 from dicom_io.results.loop_guard import is_own_result
 from models.package import InputContract
 
@@ -46,6 +47,7 @@ def read_header(path: Path) -> Dataset:
     OSError
         The file cannot be opened.
     """
+    quiet_libraries()
     try:
         header = part10.read_header(path)
     except EOFError as error:

@@ -24,7 +24,6 @@ from pydicom.uid import (
     HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
-    JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLossless,
@@ -35,9 +34,10 @@ from pydicom.uid import (
 )
 
 from dicom_io.reading.attributes import shown, whole_number
-from dicom_io.reading.codestream import jpeg_2000_size, jpeg_size
+from dicom_io.reading.codestream import Process, jpeg_2000_size, jpeg_size
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.header import check_header
+from dicom_io.receive.quiet import quiet_libraries
 from models.package import InputContract
 
 __all__ = ["read_pixels"]
@@ -56,6 +56,14 @@ _PLUGINS = {
     HTJ2KLosslessRPCL: "pylibjpeg",
     HTJ2K: "pylibjpeg",
     RLELossless: "pydicom",
+}
+_PROCESSES: dict[UID, Process] = {
+    JPEGBaseline8Bit: "lossy",
+    JPEGExtended12Bit: "lossy",
+    JPEGLossless: "lossless",
+    JPEGLosslessSV1: "lossless",
+    JPEGLSLossless: "ls",
+    JPEGLSNearLossless: "ls",
 }
 _NATIVE = (
     ImplicitVRLittleEndian,
@@ -96,6 +104,7 @@ def read_pixels(path: Path, contract: InputContract) -> tuple[Dataset, NDArray[n
 
 
 def _read(path: Path) -> Dataset:
+    quiet_libraries()
     try:
         dataset = pydicom.dcmread(path, force=False)
         _ = dataset.get("PixelData")
@@ -144,9 +153,10 @@ def _check_codestream(dataset: Dataset, syntax: UID) -> None:
         raise UnsuitableImage("unsupported-transfer-syntax", "JPEG Extended is read with 8 bits only")
     if syntax == RLELossless:
         return
+    process = _PROCESSES.get(syntax)
     try:
         frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
-        size = (jpeg_2000_size if syntax in JPEG2000TransferSyntaxes else jpeg_size)(frame)
+        size = jpeg_size(frame, process) if process else jpeg_2000_size(frame)
     except (ValueError, EOFError, IndexError, struct.error) as error:
         raise UnsuitableImage(
             "decode-failed", f"the pixel data is no well-formed {shown(syntax.name)}"

@@ -20,6 +20,7 @@ from models.results import Box
 __all__ = ["ChestPhantom", "chest_phantom", "random_nodules"]
 
 _RENDERED_MM = 0.36
+_TRIES = 100
 _SMALLEST_SIDE = 128
 _LARGEST_SIDE = 4096
 
@@ -98,7 +99,7 @@ def random_nodules(
     lung = gaussian_filter(_lung(anatomy, y, x - anatomy.midline), 5)
     rows, columns = np.nonzero(lung > 65)
     found: list[PhantomNodule] = []
-    for _ in range(400 * max(count, 1)):
+    for _ in range(_TRIES * max(count, 1)):
         if len(found) == count:
             return tuple(found)
         pick = int(rng.integers(len(rows)))
@@ -124,7 +125,11 @@ def _apart(one: PhantomNodule, other: PhantomNodule) -> bool:
 def _fits(nodule: PhantomNodule, lung: Field, grid: Grid) -> bool:
     y, x = grid.axes()
     grown = replace(nodule, diameter_mm=nodule.diameter_mm * 1.1)
-    return bool(lung[nodule_mass(grown, y, x) > 0].min() > 55)
+    up, across = grown.reach_mm
+    rows = np.abs(y[:, 0] - nodule.y_mm) <= up
+    columns = np.abs(x[0] - nodule.x_mm) <= across
+    covered = nodule_mass(grown, y[rows], x[:, columns]) > 0
+    return bool(lung[np.ix_(rows, columns)][covered].min() > 55)
 
 
 def _truth(nodule: PhantomNodule, rows: int, columns: int, pitch: float) -> NoduleTruth:

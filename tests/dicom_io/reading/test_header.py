@@ -188,3 +188,18 @@ def test_a_header_keeps_its_file_meta(tmp_path: Path) -> None:
     header = read_header(save(film(), tmp_path / "film.dcm"))
     assert "PixelData" not in header
     assert header.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+
+
+def test_values_never_reach_warnings_or_logs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    dataset = film(AccessionNumber="LEAK" * 9, StudyID="LEAK" * 9)
+    dataset.add_new("PatientBirthDate", "DA", "LEAK")
+    dataset.add_new("PatientAge", "AS", "LEAKLEAK")
+    path = save(dataset, tmp_path / "film.dcm")
+    recwarn.clear()
+    caplog.clear()
+    for element in read_header(path):
+        assert element is not None
+    assert not [one for one in recwarn if "LEAK" in str(one.message)]
+    assert "LEAK" not in caplog.text
