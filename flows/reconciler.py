@@ -87,9 +87,10 @@ def _judge_living(
     if run.infrastructure_pid and is_gone(run.infrastructure_pid):
         action = Action.CANCEL if kind is StateType.CANCELLING else Action.AGAIN
         return Verdict(action, "the process of the flow run is gone", end_run=True)
-    if run.state is not None and kind is StateType.PENDING and now - run.state.timestamp > _LONGEST_PENDING:
+    age = now - run.state.timestamp if run.state is not None else timedelta()
+    if kind is StateType.PENDING and not run.infrastructure_pid and age > _LONGEST_PENDING:
         return Verdict(Action.AGAIN, "a worker took the flow run and did not start it", end_run=True)
-    if job.state == "running" and now - job.state_at > hang_timeout:
+    if min(age, now - job.state_at) > hang_timeout:
         seconds = hang_timeout.total_seconds()
         return Verdict(Action.AGAIN, f"the flow run had no end after {seconds:g} s", end_run=True)
     return _LEAVE
