@@ -13,14 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE
-from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT
+from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, P_DATA
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAssociationServer
 
 from dicom_io.receive.contexts import TRANSFER_SYNTAXES, VERIFICATION, is_storage_class
@@ -30,6 +28,7 @@ from dicom_io.receive.policy import Rejection
 from dicom_io.receive.reactor import WaitingAssociation, WaitingDIMSE, WaitingSocket
 from dicom_io.receive.reception import Answer, Arrival, describe_error
 from dicom_io.receive.records import AssociationRecord
+from dicom_io.receive.response import encode_store_response
 from dicom_io.receive.spool import Spool
 
 __all__ = ["AssociationServer", "Host", "StorageAssociation"]
@@ -38,6 +37,7 @@ _LOGGER = logging.getLogger(__name__)
 _MAXIMUM_PDU_BYTES = 1 << 20
 _SILENT_CONNECTIONS = 16
 _MAXIMUM_WAITING = 8
+_PDV_OVERHEAD = 6
 _UNEXPECTED_PDU = 0x05  # what pynetdicom says after AA-8 (PS3.8 9.2.3)
 
 
@@ -130,7 +130,6 @@ class StorageAssociation(WaitingAssociation):
         self.bind(evt.EVT_REQUESTED, self._on_requested)
         self.bind(evt.EVT_ESTABLISHED, self._on_established)
         self.bind(evt.EVT_ACSE_RECV, self._on_acse)
-        self.bind(evt.EVT_C_STORE, self._on_store)
         self.bind(evt.EVT_C_ECHO, self._on_echo)
 
     def _make_dimse(self) -> WaitingDIMSE:
@@ -239,9 +238,7 @@ class StorageAssociation(WaitingAssociation):
         if context is None or not msg.is_valid_request:
             self.stop("a request without a valid context or with missing fields")
         elif isinstance(msg, C_STORE) and context.abstract_syntax != VERIFICATION:
-            self._is_paused = True
-            StorageServiceClass(self).SCP(msg, context)
-            self._is_paused = False
+            self._store(msg, context)
         elif isinstance(msg, C_ECHO) and context.abstract_syntax == VERIFICATION:
             super()._serve_request(msg, context_id)
         else:
@@ -250,8 +247,7 @@ class StorageAssociation(WaitingAssociation):
     def _on_echo(self, event: evt.Event) -> int:
         return 0x0000
 
-    def _on_store(self, event: evt.Event) -> Dataset | int:
-        request = cast(C_STORE, event.request)
+    def _store(self, request: C_STORE, context: PresentationContext) -> None:
         spool = request.DataSet
         if not isinstance(spool, Spool):
             spool = self.new_spool(DIMSEMessage())
@@ -261,19 +257,33 @@ class StorageAssociation(WaitingAssociation):
                 calling_ae_title=self.record.calling_ae_title if self.record else "",
                 class_uid=str(request.AffectedSOPClassUID),
                 instance_uid=str(request.AffectedSOPInstanceUID),
-                negotiated_class_uid=str(event.context.abstract_syntax),
-                transfer_syntax_uid=str(event.context.transfer_syntax),
+                negotiated_class_uid=str(context.abstract_syntax),
+                transfer_syntax_uid=str(context.transfer_syntax[0]),
                 spool=spool,
                 on_study=self.studies.add,
             )
         )
         self.count(instances=int(answer.success), bytes=spool.size)
-        if answer.success:
-            return answer.status
-        status = Dataset()
-        status.Status = answer.status
-        status.ErrorComment = answer.comment
-        return status
+        if self.is_established:
+            self._answer(request, cast(int, context.context_id), answer)
+
+    def _answer(self, request: C_STORE, context_id: int, answer: Answer) -> None:
+        command = encode_store_response(
+            cast(int, request.MessageID),
+            str(request.AffectedSOPClassUID),
+            str(request.AffectedSOPInstanceUID),
+            answer.status,
+            answer.comment,
+        )
+        # a PDV of the peer's size: its item has 6 bytes before the fragment (PS3.8 9.3.5.1)
+        size = max(1, (self.dimse.maximum_pdu_size or _MAXIMUM_PDU_BYTES) - _PDV_OVERHEAD)
+        for start in range(0, len(command), size):
+            last = start + size >= len(command)
+            fragment = P_DATA()
+            fragment.presentation_data_value_list.append(
+                (context_id, (b"\x03" if last else b"\x01") + command[start : start + size])
+            )
+            self.dul.send_pdu(fragment)
 
 
 def _supported(proposed: list[PresentationContext]) -> list[PresentationContext]:

@@ -233,13 +233,13 @@ class RawPeer:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def associate(self, abstract: str = CR, syntax: str = EXPLICIT, calling: str = "RAW") -> int:
+    def associate(self, abstract: str = CR, syntax: str = EXPLICIT, maximum_pdu: int = 16384) -> int:
         """Ask for an association with one context (id 1); return the type of the answer."""
         context = _item(
             0x20, bytes([1, 0, 0, 0]) + _item(0x30, abstract.encode()) + _item(0x40, syntax.encode())
         )
-        user = _item(0x50, _item(0x51, struct.pack(">L", 16384)) + _item(0x52, b"1.2.3"))
-        body = struct.pack(">HH16s16s32x", 1, 0, b"SECONDREAD".ljust(16), calling.encode().ljust(16))
+        user = _item(0x50, _item(0x51, struct.pack(">L", maximum_pdu)) + _item(0x52, b"1.2.3"))
+        body = struct.pack(">HH16s16s32x", 1, 0, b"SECONDREAD".ljust(16), b"RAW".ljust(16))
         body += _item(0x10, b"1.2.840.10008.3.1.1.1") + context + user
         self.socket.sendall(_pdu(1, body))
         return self.answer()[0]
