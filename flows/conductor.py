@@ -37,7 +37,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=None)
     settings = load_settings(parser.parse_args().config)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     end_with_parent()
     give_back_regularly()
     # Prefect reads its settings when it is imported; our loops repeat requests themselves, and sooner.

@@ -84,7 +84,7 @@ def retry_deliveries(journal: Journal, settings: Settings, now: datetime) -> int
         if job.state != "completed":
             continue
         for delivery in deliveries:
-            if delivery.attempts and now - delivery.created_at > _GIVE_UP_AFTER:
+            if delivery.attempts and now - (job.finished_at or delivery.created_at) > _GIVE_UP_AFTER:
                 journal.mark_delivery(delivery.id, "dead", delivery.error)
         if any(is_due(delivery, now, settings.outbox.delivery_attempts) for delivery in deliveries):
             report = deliver(journal, settings, job)

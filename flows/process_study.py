@@ -17,7 +17,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import Completed, Failed
 from prefect.tasks import Task
 
@@ -106,13 +106,14 @@ async def gate(run: StudyRun, prepared: pipeline.Prepared) -> pipeline.Prepared 
 
 
 @task(name="infer", retries=1, retry_condition_fn=_memory_ran_out, **_PLAIN)
-async def infer(run: StudyRun, prepared: pipeline.Prepared, again: list[bool]) -> tuple[FilmReading, ...]:
+async def infer(run: StudyRun, prepared: pipeline.Prepared) -> tuple[FilmReading, ...]:
     """Run all members on every film; once more with the least memory when memory ran out."""
+    context = TaskRunContext.get()
+    is_retry = context is not None and context.task_run.run_count > 1
 
     def work() -> tuple[FilmReading, ...]:
         package = run.package()
-        detector = run.detectors.smaller_detector(package) if again else run.detectors.detector(package)
-        again.append(True)
+        detector = run.detectors.smaller_detector(package) if is_retry else run.detectors.detector(package)
         return pipeline.infer(prepared.films, detector, run.scratch / "readings.json")
 
     readings = await _in_thread(run, "infer", work)
@@ -239,7 +240,7 @@ async def _read(run: StudyRun) -> State[Any]:
         gathered = _unless_refused(run, await gather(run))
         decoded = _unless_refused(run, await prepare(run, gathered))
         prepared = _unless_refused(run, await gate(run, decoded))
-        readings = await infer(run, prepared, [])
+        readings = await infer(run, prepared)
         await encode(run, Reading(prepared, readings, await assess(run, readings)))
     problem = await _send(run)
     outcome = run.kept_outcome() | delivered(

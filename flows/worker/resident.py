@@ -135,10 +135,14 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
         async with self, anyio.create_task_group() as loops:
             interval = self._settings.worker.poll_interval_s
             loops.start_soon(self._repeat, self.get_and_submit_flow_runs, interval, self._wake)
-            loops.start_soon(self._repeat, self._sync_and_initialize, self.heartbeat_interval_seconds)
+            loops.start_soon(self._repeat, self._synchronise, self.heartbeat_interval_seconds)
             loops.start_soon(self._repeat, self._cancel_where_asked, _CANCELLATION_POLL_S)
-            self._started_event = await self._emit_worker_started_event()
             printer(f"Worker {self.name!r} started!")
+
+    async def _synchronise(self) -> None:
+        await self._sync_and_initialize()
+        if self._started_event is None:
+            self._started_event = await self._emit_worker_started_event()
 
     async def setup(self) -> None:
         """Start the processes and connect."""
