@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
+from pydicom.dataset import Dataset
 
 from dicom_io.reading import UnsuitableImage, check_header, read_film, read_header, select_instances
 from dicom_io.results import (
@@ -75,7 +76,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """One instance that is left out, and why."""
+    """One instance that is left out, and why; the UID is empty where the file no longer tells it."""
 
     sop_instance_uid: str
     code: str
@@ -164,7 +165,14 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
     Refused
         No instance is left; the text gives every reason.
     """
-    selection = select_instances([(path, read_header(path)) for path in paths], contract)
+    headers: list[tuple[Path, Dataset]] = []
+    damaged: list[NotRead] = []
+    for path in paths:
+        try:
+            headers.append((path, read_header(path)))
+        except UnsuitableImage as error:
+            damaged.append(NotRead("", error.code, str(error)))
+    selection = select_instances(headers, contract)
     gathered = Gathered(
         selected=tuple(
             sorted(
@@ -172,7 +180,10 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
                 key=lambda source: source.sop_instance_uid,
             )
         ),
-        not_read=tuple(NotRead(r.sop_instance_uid, r.code, r.reason) for r in selection.rejected),
+        not_read=(
+            *damaged,
+            *(NotRead(r.sop_instance_uid, r.code, r.reason) for r in selection.rejected),
+        ),
     )
     if not gathered.selected:
         raise Refused(gathered.not_read)

@@ -12,7 +12,6 @@ from dicom_io.reading.selection import Rejected, SelectedInstance, Selection, se
 from dicom_io.receive.part10 import data_set_sha256
 
 __all__ = [
-    "InputError",
     "Rejected",
     "SelectedInstance",
     "Selection",
@@ -23,5 +22,3 @@ __all__ = [
     "read_header",
     "select_instances",
 ]
-
-InputError = UnsuitableImage

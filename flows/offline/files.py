@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from dicom_io.reading import InputError, read_header
+from dicom_io.reading import UnsuitableImage, read_header
 from dicom_io.receive.part10 import data_set_sha256
 from dicom_io.send import Collection
 
@@ -82,7 +82,7 @@ def _no_dicom(path: Path) -> SetAside:
 def _take(path: Path, studies: dict[tuple[str, int], StudyFiles]) -> SetAside | None:
     try:
         header = read_header(path)
-    except InputError as error:
+    except UnsuitableImage as error:
         return SetAside(path, error.code, str(error))
     except OSError as error:
         return SetAside(path, "unreadable", f"the file cannot be read: {error.strerror or error}")

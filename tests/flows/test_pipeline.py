@@ -92,6 +92,19 @@ def test_what_the_contract_does_not_name_is_refused_with_its_reason(
     assert str(caught.value) == caught.value.not_read[0].reason
 
 
+def test_a_file_that_is_no_longer_dicom_is_named_and_the_others_are_read(
+    package: Package, tmp_path: Path
+) -> None:
+    paths = study(tmp_path / "in")
+    damaged = tmp_path / "damaged.dcm"
+    damaged.write_bytes(b"\0" * 500)
+    gathered = pipeline.gather([damaged, *paths], package.manifest.input)
+    assert len(gathered.selected) == 1
+    assert [item.code for item in gathered.not_read] == ["not-dicom"]
+    with pytest.raises(Refused, match="not a readable DICOM"):
+        pipeline.gather([damaged], package.manifest.input)
+
+
 def test_an_empty_study_is_refused(package: Package) -> None:
     with pytest.raises(Refused, match="has no instance"):
         pipeline.gather([], package.manifest.input)
