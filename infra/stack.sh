@@ -9,6 +9,7 @@ STACK="$(mkdir -p "${STACK:-.stack}" && cd "${STACK:-.stack}" && pwd)"
 POSTGRES_PORT="${POSTGRES_PORT:-5433}"
 PREFECT_PORT="${PREFECT_PORT:-4200}"
 METRICS_PORT="${METRICS_PORT:-9108}"
+PACKAGE="${PACKAGE:-chest-nodule}"
 export ORTHANC_TARGET_PORT="${LISTENER_PORT:-11112}"
 export ORTHANC_DICOM_PORT="${ORTHANC_DICOM_PORT:-4242}"
 export ORTHANC_HTTP_PORT="${ORTHANC_HTTP_PORT:-8042}"
@@ -119,7 +120,7 @@ port = $ORTHANC_DICOM_PORT
 
 [[routes]]
 name = "chest"
-package = "chest-nodule"
+package = "$PACKAGE"
 destinations = ["pacs"]
 when = [{ tag = "Modality", in = ["CR", "DX"] }]
 TOML

@@ -71,7 +71,7 @@ def effective_values(settings: Settings) -> list[Effective]:
                 source = _source(environment, (name, key), in_file.get(name, {}))
                 made.append(Effective(f"{name}.{key}", _hidden(key, inner), source))
         else:
-            made.append(Effective(name, value, _source(environment, (name,), in_file)))
+            made.append(Effective(name, _without_none(value), _source(environment, (name,), in_file)))
     return made
 
 
@@ -80,6 +80,12 @@ def _source(environment: set[str], path: tuple[str, ...], in_file: Mapping[str, 
     if named & environment:
         return "environment"
     return "file" if path[-1] in in_file else "default"
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(one) for key, one in value.items() if one is not None}
+    return [_without_none(one) for one in value] if isinstance(value, list) else value
 
 
 def _hidden(key: str, value: Any) -> Any:

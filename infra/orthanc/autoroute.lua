@@ -1,21 +1,15 @@
--- Sends every stable study to SecondRead, except the series that SecondRead itself sent: a result that comes
--- back makes its study stable again, and without this guard the study would be routed for ever. SecondRead
--- recognises its own objects as well, so this saves traffic and is not the only line of defence.
+-- Sends every stable study to SecondRead, except the series that SecondRead made: a result that comes back makes
+-- its study stable again, and without this guard the study would be routed for ever. SecondRead recognises its own
+-- objects as well, so this saves traffic and is not the only line of defence.
 
 local settings = GetOrthancConfiguration()['SecondRead']
-
-local function senderOf(instanceId)
-  local answer = RestApiGet('/instances/' .. instanceId .. '/metadata?expand')
-  local metadata = ParseJson(answer)
-  return metadata['RemoteAET']
-end
 
 function OnStableStudy(studyId, tags, metadata)
   local series = ParseJson(RestApiGet('/studies/' .. studyId .. '/series'))
   local wanted = {}
   for _, one in ipairs(series) do
-    local fromSecondRead = senderOf(one['Instances'][1]) == settings['CallingAet']
-    if settings['RouteResults'] or not fromSecondRead then
+    local isResult = one['MainDicomTags']['Manufacturer'] == settings['Manufacturer']
+    if settings['RouteResults'] or not isResult then
       table.insert(wanted, one['ID'])
     end
   end

@@ -10,13 +10,14 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from dicom_io.archive import ArchiveNode
+from dicom_io.results.loop_guard import MANUFACTURER
 from dicom_io.send import NodeAddress, send_files
 from tests.peers import start_orthanc, wait_until
 
 pytestmark = pytest.mark.peer
 
 
-def small_object(path: Path, study: str) -> Path:
+def small_object(path: Path, study: str, manufacturer: str) -> Path:
     """Write a secondary capture of 8 by 8 pixels in a series of its own."""
     made = Dataset()
     made.file_meta = FileMetaDataset()
@@ -25,6 +26,7 @@ def small_object(path: Path, study: str) -> Path:
     made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = generate_uid()
     made.StudyInstanceUID, made.SeriesInstanceUID = study, generate_uid()
     made.PatientID, made.PatientName, made.Modality = "T1", "Test^Routing", "OT"
+    made.Manufacturer = manufacturer
     made.Rows = made.Columns = 8
     made.BitsAllocated = made.BitsStored = 8
     made.HighBit, made.PixelRepresentation, made.SamplesPerPixel = 7, 0, 1
@@ -36,7 +38,8 @@ def small_object(path: Path, study: str) -> Path:
 @pytest.mark.parametrize("route_results", [False, True])
 def test_own_results_are_routed_only_where_that_is_asked_for(tmp_path: Path, route_results: bool) -> None:
     study = generate_uid()
-    image, result = small_object(tmp_path / "image.dcm", study), small_object(tmp_path / "result.dcm", study)
+    image = small_object(tmp_path / "image.dcm", study, "Somebody")
+    result = small_object(tmp_path / "result.dcm", study, MANUFACTURER)
     with (
         ArchiveNode(tmp_path / "node", "SECONDREAD") as node,
         start_orthanc(tmp_path, secondread_port=node.port, route_results=route_results) as orthanc,
@@ -44,7 +47,7 @@ def test_own_results_are_routed_only_where_that_is_asked_for(tmp_path: Path, rou
         pacs = NodeAddress(orthanc.ae_title, orthanc.host, orthanc.dicom_port)
         assert send_files([image], pacs, "MODALITY")[0].delivered
         wait_until("the image to be routed", lambda: node.received(study), 20)
-        assert send_files([result], pacs, "SECONDREAD")[0].delivered
+        assert send_files([result], pacs, "ANYBODY")[0].delivered
 
         def stable_again() -> bool:
             changes = orthanc.get("/changes", limit="1000")["Changes"]
