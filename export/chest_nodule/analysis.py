@@ -173,10 +173,13 @@ def lidc_figures(films: Sequence[FusedFilm]) -> dict[str, Any]:
         ]
         hits = tuple(h for h, keep in zip(fused.marks.hits, large, strict=True) if keep)
         sized.append(FilmMarks(hits, fused.marks.others))
-    positive = [f.highest for f, m in zip(films, sized, strict=True) if m.hits]
-    negative = [f.highest for f, m in zip(films, sized, strict=True) if not m.hits]
-    curve = _rows(froc(sized, {"all": [True] * len(sized)}))["all"]
-    return {"FROC": curve, "AUROC": asdict(auroc_figure(positive, negative))}
+    result: dict[str, Any] = {"FROC": _rows(froc(sized, {"all": [True] * len(sized)}))["all"]}
+    for key, attribute in (("AUROC", "highest"), ("AUROC film head", "head"), ("AUROC mean logit", "both")):
+        score = attrgetter(attribute)
+        positive = [score(f) for f, m in zip(films, sized, strict=True) if m.hits]
+        negative = [score(f) for f, m in zip(films, sized, strict=True) if not m.hits]
+        result[key] = asdict(auroc_figure(positive, negative))
+    return result
 
 
 def failure_figures(simulated: Sequence[FusedFilm], limit: float) -> dict[str, Any]:

@@ -20,9 +20,11 @@ from models.chest_nodule.preprocess import Placement, content_bounds, prepare
 from models.runtime import Session, open_session
 
 FILM_MM = 380.0
-FLOOR = 0.01
+STORED_FLOOR = 0.01
+FLOOR = 0.15
+"""Raw member score under which the package drops a peak: no FROC point up to 8 FP/film changes."""
 OVERLAP = 0.2
-RAW = Settings(0.5, FLOOR, OVERLAP, ((1.0, 0.0),), (1.0, 0.0), flip=True, long_side=640)
+RAW = Settings(0.5, STORED_FLOOR, OVERLAP, ((1.0, 0.0),), (1.0, 0.0), flip=True, long_side=640)
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,22 @@ def answer_member(out: Path, member: int, path: Path) -> dict[str, list[Answered
     return result
 
 
+def _shipped(answer: MemberAnswer) -> MemberAnswer:
+    """Keep what the shipped floor keeps."""
+    keep = answer.scores >= FLOOR
+    return MemberAnswer(answer.boxes[keep], answer.scores[keep], answer.film)
+
+
 def merge(parts: Sequence[dict[str, list[Answered]]]) -> dict[str, list[Answered]]:
-    """Join the members' answers film by film."""
+    """Join the members' answers film by film, with the package's floor."""
     merged: dict[str, list[Answered]] = {}
     for name in ("plain", "simulated", "lidc"):
         films: dict[str, Answered] = {}
         for part in parts:
             for film in part[name]:
                 before = films.get(film.name)
-                answers = film.answers | (before.answers if before else {})
+                answers = {m: _shipped(a) for m, a in film.answers.items()}
+                answers |= before.answers if before else {}
                 films[film.name] = replace(film, answers=answers)
         merged[name] = [films[key] for key in sorted(films)]
     return merged

@@ -12,7 +12,7 @@ from typing import Any
 import tomlkit
 
 from export.chest_nodule.analysis import Fitted
-from export.chest_nodule.data import data_root, load_films
+from export.chest_nodule.data import held_out, load_films
 from export.chest_nodule.evaluation import FLOOR, OVERLAP
 from export.chest_nodule.report import load_fitted, markdown, plot
 from export.chest_nodule.texts import CARD, LICENCE, LIMITATIONS
@@ -174,13 +174,15 @@ def manifest(
 
 def write_split(out: Path, target: Path) -> None:
     """Write image name and block of every NIH film, and the part of every LIDC projection."""
-    data_root()
     with target.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["set", "image", "block", "unseen_by_members"])
         for film in load_films("nih", out / "cache"):
             unseen = [m for m in range(5) if film.block in left_out(m)]
             writer.writerow(["nih", film.name, film.block, " ".join(map(str, unseen))])
+        for film in load_films("lidc", out / "cache"):
+            part = "held out" if held_out(film) else "pre-training"
+            writer.writerow(["lidc_drr", film.name, part, "0 1 2 3 4" if held_out(film) else ""])
 
 
 def write_package(out: Path, folder: Path) -> None:

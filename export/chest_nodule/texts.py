@@ -55,4 +55,17 @@ Hit: IoU > .2, or the mark's centre in the nodule's circle (half the mean side o
 Further marks on the same nodule are false positives (NODE21). Millimetres are nominal: a trimmed film
 counts as 380 mm wide. Intervals: percentile bootstrap over patients, 2,000 draws
 for AUROC and 1,000 for FROC.
+
+## Failure examples (looked at one by one)
+- False marks with the highest scores on films labelled No Finding: two round dense foci in the lateral lung
+  that look like calcified granulomas (the text-mined label does not count them), then rib crossings, the
+  cardiophrenic angle and a hilar vessel.
+- Missed simulated nodules over 20 mm: at the apex under clavicle and first rib, behind a pacemaker, in coarse
+  interstitial markings, on the heart's edge, and some that the placement put on breast or chest wall.
+- Three public chest films of another origin get one, two and several marks; a blank film and white
+  noise get none.
+
+## Confidence
+Two members almost always both fire above the operating point, so support says little out of bag (AUROC .5);
+the fused score says most. Support of five members could not be judged on NIH films.
 """
