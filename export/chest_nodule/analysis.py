@@ -184,7 +184,8 @@ def lidc_figures(films: Sequence[FusedFilm]) -> dict[str, Any]:
 
 def failure_figures(simulated: Sequence[FusedFilm], limit: float) -> dict[str, Any]:
     """How well agreement tells true from false findings above the operating point."""
-    right, wrong = [], []
+    right: list[tuple[float, ...]] = []
+    wrong: list[tuple[float, ...]] = []
     for fused in simulated:
         hit_scores = set(fused.marks.hits)
         for candidate in fused.candidates:
@@ -193,7 +194,7 @@ def failure_figures(simulated: Sequence[FusedFilm], limit: float) -> dict[str, A
                 (right if candidate.score in hit_scores else wrong).append(row)
     first, second = np.array(right), np.array(wrong)
     names = ("score", "support", "low score spread", "mean IoU")
-    figures = {n: asdict(auroc_figure(first[:, i], second[:, i])) for i, n in enumerate(names)}
+    figures = {n: asdict(auroc_figure(list(first[:, i]), list(second[:, i]))) for i, n in enumerate(names)}
     return figures | {"true findings": len(right), "false findings": len(wrong)}
 
 

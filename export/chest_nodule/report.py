@@ -86,7 +86,8 @@ def markdown(report: Report) -> str:
         "## Calibration and operating point",
         "",
         f"Case score, cross-fitted over the five blocks: Brier {case['brier']:.3f}, ECE (15 bins) "
-        f"{case['ece_15_bins']:.3f}, n = {case['n']}, {case['positive']} positive.",
+        f"{case['ece_15_bins']:.3f}, n = {case['n']}, {case['positive']} positive "
+        "(the map is for a prevalence of one half, so part of the error is the set's prevalence).",
         "",
         f"Operating point {point['score']:.3f}: sensitivity {point['sensitivity']:.3f} for simulated nodules "
         f"of all sizes at {point['false marks a film']:.2f} false marks a film; "

@@ -56,6 +56,9 @@ Further marks on the same nodule are false positives (NODE21). Millimetres are n
 counts as 380 mm wide. Intervals: percentile bootstrap over patients, 2,000 draws
 for AUROC and 1,000 for FROC.
 
+Fitted on the same out-of-bag answers that the figures use: the members' logistic maps (two numbers a member,
+which only weigh members against each other) and the operating point. Cross-fitted by block: the case calibration figures.
+
 ## Failure examples (looked at one by one)
 - False marks with the highest scores on films labelled No Finding: two round dense foci in the lateral lung
   that look like calcified granulomas (the text-mined label does not count them), then rib crossings, the
