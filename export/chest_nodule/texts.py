@@ -36,18 +36,23 @@ heads for centre, extent and film (0.7 M weights, stored in 16 bits, computed in
 - **NIH ChestX-ray14**: 526 films, one a patient, as backgrounds for simulated nodules, with text-mined
   labels. Free use with attribution to the NIH Clinical Center. Films labelled Nodule or Mass
   teach no negatives, because the place is unknown.
-- **LIDC-IDRI**: 545 simulated radiographs with nodule masks (CC BY 3.0); patients whose number divides by six
+- **LIDC-IDRI**: 545 simulated radiographs with nodule masks (CC BY 3.0); patients whose number divides
+by six
   (91 films) are held out. The projections are no real radiographs.
 - **ImageNet** start of the backbone (Apache-2.0 weights).
-- Nodules are simulated on line: bodies of 5 to 40 mm (solid, soft, part-solid, lobulated, spiculated), their
-  thickness added in log exposure (Beer-Lambert), weaker where scatter and saturation take contrast, in clear
+- Nodules are simulated on line: bodies of 5 to 40 mm (solid, soft, part-solid, lobulated, spiculated),
+their
+  thickness added in log exposure (Beer-Lambert), weaker where scatter and saturation take contrast, in
+clear
   lung and behind heart, mediastinum and diaphragm. The demo's phantoms were not used.
 
 ## Split
 Five blocks of patients by a hash of the patient identifier (`split.csv`); member i never saw blocks i and
-i + 1 (mod 5), so every patient is unseen by exactly two members. Every NIH figure below uses only those two.
+i + 1 (mod 5), so every patient is unseen by exactly two members. Every NIH figure below uses only those
+two.
 The shipped package fuses all five: its figures on a new film cannot be measured on NIH films, and are not
-claimed. Nodules for evaluation come from the same simulator with other seeds: **figures for simulated nodules
+claimed. Nodules for evaluation come from the same simulator with other seeds: **figures for simulated
+nodules
 say how the detector does on that simulator, not in a clinic.**
 
 ## Definitions
@@ -56,14 +61,17 @@ Further marks on the same nodule are false positives (NODE21). Millimetres are n
 counts as 380 mm wide. Intervals: percentile bootstrap over patients, 2,000 draws
 for AUROC and 1,000 for FROC.
 
-Fitted on the same out-of-bag answers that the figures use: the members' logistic maps (two numbers a member,
-which only weigh members against each other) and the operating point. Cross-fitted by block: the case calibration figures.
+Fitted on the same out-of-bag answers that the figures use: the members' logistic maps (two numbers a
+member,
+which only weigh members against each other) and the operating point. Cross-fitted by block: the case
+calibration figures.
 
 ## Failure examples (looked at one by one)
 - False marks with the highest scores on films labelled No Finding: two round dense foci in the lateral lung
   that look like calcified granulomas (the text-mined label does not count them), then rib crossings, the
   cardiophrenic angle and a hilar vessel.
-- Missed simulated nodules over 20 mm: at the apex under clavicle and first rib, behind a pacemaker, in coarse
+- Missed simulated nodules over 20 mm: at the apex under clavicle and first rib, behind a pacemaker, in
+coarse
   interstitial markings, on the heart's edge, and some that the placement put on breast or chest wall.
 - Three public chest films of another origin get one, two and several marks; a blank film and white
   noise get none.
