@@ -216,7 +216,12 @@ def command(
         finally:
             system.stop()
     lost = [result for result in results if not result.came_back]
-    output.print(f"\n{len(results) - len(lost)} of {len(results)} studies came back.", highlight=False)
+    verdicts = [result.verdict for result in results if result.verdict is not None]
+    hits, nodules = sum(v.hits for v in verdicts), sum(v.hits + v.missed for v in verdicts)
+    output.print(
+        f"\n{len(results) - len(lost)} of {len(results)} studies came back"
+        + (f"; {hits} of {nodules} phantom nodules hit." if nodules else ".")
+    )
     if lost:
         raise CommandError(
             f"{len(lost)} of {len(results)} studies did not come back; the log is {system.log}, "
