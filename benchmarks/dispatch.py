@@ -257,9 +257,9 @@ def postgresql() -> Iterator[str]:
         os.chown(root, owner.pw_uid, owner.pw_gid)
         identity = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
     data = root / "data"
-    initialise = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "secondread"]
+    initialise: list[str | Path] = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "secondread"]
     subprocess.run(initialise, check=True, stdout=subprocess.DEVNULL, cwd="/", **identity)
-    options = ["-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+    options: list[str | Path] = ["-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
     with (root / "log").open("wb") as log:
         server = subprocess.Popen(
             [binaries / "postgres", *options, "-c", "unix_socket_directories="],
