@@ -147,7 +147,7 @@ async def encode(run: StudyRun, reading: Reading) -> int:
             folder=run.results_folder,
             predecessor=run.predecessor(),
         )
-        run.keep_outcome(reading_of(reading))
+        run.keep_reading(reading_of(reading))
         run.journal.record_results(run.job.id, objects, route.destinations)
         return len(objects)
 
@@ -243,9 +243,10 @@ async def _read(run: StudyRun) -> State[Any]:
         readings = await infer(run, prepared)
         await encode(run, Reading(prepared, readings, await assess(run, readings)))
     problem = await _send(run)
-    outcome = run.kept_outcome() | delivered(
+    outcome = run.kept_reading() | delivered(
         run.journal.job_results(run.job.id), run.journal.deliveries(run.job.id)
     )
+    await asyncio.to_thread(run.complete_manifest)
     await asyncio.to_thread(run.finish, "completed", problem, outcome)
     title = "Completed" if problem is None else "Undelivered"
     await _show(run, title, outcome)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import time
@@ -21,6 +20,7 @@ from flows import pipeline
 from flows.detectors import DetectorCache
 from flows.installation import Installation
 from flows.journal import JobRecord, JobState, Journal, ResultRecord
+from flows.manifest import end_of_run, read_manifest, start_of_run, write_manifest
 from flows.routing.rules import Route
 from flows.settings import Settings
 from models.package import Package, PackageError
@@ -183,18 +183,27 @@ class StudyRun:
         """Return the serial number of this installation."""
         return Installation(self.settings.state_dir).serial
 
-    def keep_outcome(self, outcome: dict[str, Any]) -> None:
-        """Keep what was read beside the objects, for attempts that only send them again."""
-        path = self.results_folder / "reading.json"
-        draft = path.with_suffix(".part")
-        draft.write_text(json.dumps(outcome, indent=1))
-        draft.replace(path)
+    def keep_reading(self, reading: dict[str, Any]) -> None:
+        """Begin the manifest beside the objects, for attempts that only send them again too."""
+        manifest = start_of_run(
+            self.job, self.route, self.package(), self.journal.job_instances(self.job.id), reading
+        )
+        write_manifest(self.results_folder, manifest)
 
-    def kept_outcome(self) -> dict[str, Any]:
-        """Return what an earlier attempt read."""
-        path = self.results_folder / "reading.json"
-        kept: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    def kept_reading(self) -> dict[str, Any]:
+        """Return what this or an earlier attempt read."""
+        kept: dict[str, Any] = read_manifest(self.results_folder).get("reading", {})
         return kept
+
+    def complete_manifest(self) -> None:
+        """Add objects, deliveries and times to the manifest."""
+        ended = end_of_run(
+            self.job,
+            self.journal.job_results(self.job.id),
+            self.journal.deliveries(self.job.id),
+            self.journal.stage_times(self.job.id),
+        )
+        write_manifest(self.results_folder, {**read_manifest(self.results_folder), **ended})
 
     @property
     def is_current(self) -> bool:

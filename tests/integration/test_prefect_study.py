@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from dicom_io.receive.part10 import data_set_sha256, read_header
 from dicom_io.send import send_files
 from flows.demo.system import LocalSystem
 from flows.journal import FINAL_JOB_STATES, JobRecord, Journal
+from flows.manifest import read_manifest
 from flows.settings import DimseNode
 from tests.integration.prefect_support import final_run, running_run
 from tests.packages.blobs import REFERENCE, build_blob_package
@@ -122,6 +124,19 @@ async def test_a_study_is_read_shown_and_delivered(
     assert digests(archive.received(study_uid)) == digests(one.path for one in journal.job_results(job.id))
     times = journal.stage_times(job.id)
     assert list(times) == ["gather", "prepare", "gate", "infer", "assess", "encode", "deliver"]
+    manifest = read_manifest(journal.job_results(job.id)[0].path.parent)
+    assert [one["sop_instance_uid"] for one in manifest["inputs"]] == [
+        one.sop_instance_uid for one in journal.job_instances(job.id)
+    ]
+    assert manifest["package"]["content_hash"] == job.package_hash
+    assert len(manifest["package"]["members"]) == 3
+    assert manifest["route"]["name"] == job.route
+    assert [one["sha256"] for one in manifest["objects"]] == [
+        hashlib.sha256(one.path.read_bytes()).hexdigest() for one in journal.job_results(job.id)
+    ]
+    assert {one["state"] for one in manifest["deliveries"]} == {"sent"}
+    assert manifest["reading"]["decision"] == job.outcome["decision"] == "not-assessed"
+    assert list(manifest["timings_s"]) == list(times)
     async with PrefectClient(system.settings.prefect.url) as client:
         run = await run_of(client, job)
         assert run.state_name == "Completed"
