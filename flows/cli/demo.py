@@ -19,6 +19,7 @@ from flows.cli.errors import CommandError
 from flows.demo import LocalSystem, SystemFailed
 from flows.demo.phantoms import make_phantom_studies
 from flows.demo.watch import DemoStudy, StudyResult, wait_for_studies
+from flows.journal import JournalError
 from flows.offline import sort_files
 from flows.settings import DimseNode
 
@@ -155,6 +156,16 @@ def _addresses(system: LocalSystem, archive: ArchiveNode) -> None:
     )
 
 
+def _keep(system: LocalSystem) -> None:
+    errors.print("\nEverything keeps running; Ctrl-C ends it.")
+    try:
+        while True:
+            time.sleep(1)
+            system.check()
+    except KeyboardInterrupt:
+        errors.print("ending …")
+
+
 @app.command()
 def command(
     *,
@@ -204,11 +215,8 @@ def command(
             _print(results)
             _addresses(system, archive)
             if keep:
-                errors.print("\nEverything keeps running; Ctrl-C ends it.")
-                while True:
-                    time.sleep(1)
-                    system.check()
-        except (SystemFailed, SendError) as error:
+                _keep(system)
+        except (SystemFailed, SendError, JournalError) as error:
             raise CommandError(f"{error}") from error
         except KeyboardInterrupt:
             errors.print("ending …")

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +37,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _own_environment_aside() -> Iterator[None]:
+    """Take the caller's settings out of the environment: the system's own file alone decides."""
+    aside = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SECONDREAD_")}
+    try:
+        yield
+    finally:
+        os.environ.update(aside)
 
 
 def _toml(values: Mapping[str, Any]) -> str:
@@ -105,7 +116,8 @@ class LocalSystem:
         for section, more in (settings or {}).items():
             values[section] = {**values.get(section, {}), **more}
         self.path.write_text(_toml(values), encoding="utf-8")
-        self.settings: Settings = load_settings(self.path)
+        with _own_environment_aside():
+            self.settings: Settings = load_settings(self.path)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -123,15 +135,13 @@ class LocalSystem:
 
     def launch(self) -> None:
         """Start the service and return at once."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("SECONDREAD_")}
-        environment["SECONDREAD_CONFIG"] = str(self.path)
-        with self.log.open("ab") as output:
+        with _own_environment_aside(), self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flows.cli", "serve"],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=environment,
+                env={**os.environ, "SECONDREAD_CONFIG": str(self.path)},
                 # Ctrl-C reaches this process alone, which then ends the service in order.
                 start_new_session=True,
             )
