@@ -156,6 +156,16 @@ def _addresses(system: LocalSystem, archive: ArchiveNode) -> None:
     )
 
 
+def _conclude(results: Sequence[StudyResult]) -> None:
+    back = sum(result.came_back for result in results)
+    verdicts = [result.verdict for result in results if result.verdict is not None]
+    hits, nodules = sum(v.hits for v in verdicts), sum(v.hits + v.missed for v in verdicts)
+    output.print(
+        f"\n{back} of {len(results)} studies came back"
+        + (f"; {hits} of {nodules} phantom nodules hit." if nodules else ".")
+    )
+
+
 def _keep(system: LocalSystem) -> None:
     errors.print("\nEverything keeps running; Ctrl-C ends it.")
     try:
@@ -214,6 +224,7 @@ def command(
             output.print()
             _print(results)
             _addresses(system, archive)
+            _conclude(results)
             if keep:
                 _keep(system)
         except (SystemFailed, SendError, JournalError) as error:
@@ -224,12 +235,6 @@ def command(
         finally:
             system.stop()
     lost = [result for result in results if not result.came_back]
-    verdicts = [result.verdict for result in results if result.verdict is not None]
-    hits, nodules = sum(v.hits for v in verdicts), sum(v.hits + v.missed for v in verdicts)
-    output.print(
-        f"\n{len(results) - len(lost)} of {len(results)} studies came back"
-        + (f"; {hits} of {nodules} phantom nodules hit." if nodules else ".")
-    )
     if lost:
         raise CommandError(
             f"{len(lost)} of {len(results)} studies did not come back; the log is {system.log}, "
