@@ -77,8 +77,11 @@ as_postgres=() cluster="$STACK/postgres"
 if [ "$(id -u)" -eq 0 ]; then
   id postgres >/dev/null 2>&1 || die "root cannot run PostgreSQL and there is no user postgres"
   as_postgres=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-  cluster="${POSTGRES_FOLDER:-/var/tmp/secondread-stack-$POSTGRES_PORT}"
-  install -d -o postgres -g postgres -m 0700 "$cluster"
+  # Its place is kept beside the rest, so that one stack's journal never meets another one's inbox.
+  place="$STACK/postgres.place"
+  [ -s "$place" ] && [ -d "$(cat "$place")" ] || mktemp -d /var/tmp/secondread-stack-XXXXXXXX >"$place"
+  cluster="$(cat "$place")"
+  chown postgres:postgres "$cluster"
 fi
 initdb_here() { (cd / && ${as_postgres[@]+"${as_postgres[@]}"} initdb -D "$cluster" -A trust -U secondread -E UTF8); }
 if [ ! -s "$cluster/PG_VERSION" ]; then
