@@ -102,6 +102,7 @@ def test_show_says_where_each_value_comes_from(
     assert shown["journal.url"]["value"] == "postgresql+psycopg://me:***@host/db"
 
 
-def test_the_example_is_right(cli: Cli) -> None:
-    answer = cli("--config", REPOSITORY / "infra" / "secondread.toml", "config", "check", "--json")
+@pytest.mark.parametrize("name", ["secondread.toml", "compose.toml"])
+def test_a_shipped_example_is_right(cli: Cli, name: str) -> None:
+    answer = cli("--config", REPOSITORY / "infra" / name, "config", "check", "--json")
     assert answer.json["errors"] == []
