@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from sqlalchemy.exc import OperationalError
 
 from dicom_io.reading import read_header
 from dicom_io.receive.records import StoredInstance
@@ -34,6 +35,7 @@ __all__ = ["Intake", "RoutingFailed", "draft_job", "study_headers"]
 _LOG = logging.getLogger(__name__)
 _MAXIMUM_LINES = 200
 _SHORTEST_PAUSE_S = 0.02
+_PASSING_PAUSE_S = 5.0
 
 ConfigurationHash = Callable[[Route, Package], str]
 
@@ -118,7 +120,7 @@ class Intake:
         *,
         configuration_hash: ConfigurationHash,
         completeness: Completeness,
-        maximum_tries: int = 5,
+        maximum_tries: int = 8,
         retry_s: float = 1.0,
         poll_s: float = 0.1,
     ) -> None:
@@ -198,6 +200,10 @@ class Intake:
             made = self._route_or_raise(study)
         except RoutingFailed as error:
             self._note_failure(study, str(error))
+        except (OSError, OperationalError) as error:
+            # Disk or database are away: that is no fault of the study, and it waits as long as it takes.
+            self._retry_at[study.id] = time.monotonic() + _PASSING_PAUSE_S
+            _LOG.error("study %s waits: %s while routing", study.pseudonym, type(error).__name__)
         except Exception as error:
             # One study must not stop the others. The text of an error may quote the file, and with it
             # the patient: its kind and its place are told.

@@ -58,9 +58,18 @@ __all__ = [
 _READINGS: TypeAdapter[tuple[FilmReading, ...]] = TypeAdapter(tuple[FilmReading, ...])
 _SMALLEST_RANGE = 1e-3
 _LARGEST_CLIPPED = 0.98
-_NOT_A_FILM = frozenset({"wrong-modality", "own-result", "wrong-sop-class", "lateral-view"})
+_NOT_A_FILM = frozenset(
+    {
+        "bad-photometric",
+        "lateral-view",
+        "own-result",
+        "wrong-body-part",
+        "wrong-modality",
+        "wrong-sop-class",
+    }
+)
 _NEGATIVE = (
-    "The pixels contradict the Photometric Interpretation (lungs bright, mediastinum dark): "
+    "The pixels appear to contradict the Photometric Interpretation (lungs bright, mediastinum dark): "
     "the image was read with its greyscale inverted"
 )
 

@@ -141,7 +141,7 @@ async def encode(run: StudyRun, reading: Reading) -> int:
             reading.assessment,
             package=run.package(),
             identity=run.identity,
-            content_time=run.job.content_time.astimezone(),
+            content_time=run.content_time.astimezone(),
             serial=run.serial(),
             key_images=route.key_images,
             folder=run.results_folder,
@@ -222,12 +222,7 @@ async def process_study(job_id: int) -> State[Any]:
         return Completed(name="NothingToDo", message=f"{error}; `secondread reprocess` reads a study again")
     run = StudyRun(job, journal, settings, _detectors(), settings.scratch / flow_run_id)
     try:
-        return await _read(run)
-    except pipeline.Refused as refusal:
-        outcome = {"not_read": not_read_of(refusal.not_read)}
-        await asyncio.to_thread(run.finish, "refused", str(refusal), outcome)
-        await _show(run, "Refused", outcome)
-        return Completed(name="Refused", message=str(refusal))
+        return await _read_or_refuse(run)
     except Exception as error:
         # Whatever leaves a flow as an exception is stored by Prefect as a pickle, with its text.
         return await _fail(run, without_quotes(f"study {job.pseudonym}", error))
@@ -235,8 +230,21 @@ async def process_study(job_id: int) -> State[Any]:
         await asyncio.to_thread(run.clean)
 
 
+async def _read_or_refuse(run: StudyRun) -> State[Any]:
+    try:
+        return await _read(run)
+    except pipeline.Refused as refusal:
+        outcome = {"not_read": not_read_of(refusal.not_read)}
+        await asyncio.to_thread(run.finish, "refused", str(refusal), outcome)
+        await _show(run, "Refused", outcome)
+        return Completed(name="Refused", message=str(refusal))
+
+
 async def _read(run: StudyRun) -> State[Any]:
-    if not await asyncio.to_thread(run.kept_objects):
+    kept = await asyncio.to_thread(run.kept_objects)
+    if kept:
+        await asyncio.to_thread(run.add_destinations, kept)
+    else:
         gathered = _unless_refused(run, await gather(run))
         decoded = _unless_refused(run, await prepare(run, gathered))
         prepared = _unless_refused(run, await gate(run, decoded))

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -150,6 +151,17 @@ class StudyRun:
         """Return the objects of an earlier attempt, if all of them are still there."""
         kept = self.journal.job_results(self.job.id)
         return kept if all(one.path.is_file() for one in kept) else []
+
+    def add_destinations(self, kept: list[ResultRecord]) -> None:
+        """Give kept objects to destinations that the route has gained since they were made."""
+        named = [route.destinations for route in self.settings.routes if route.name == self.job.route]
+        self.journal.record_results(self.job.id, kept, named[0] if named else ())
+
+    @property
+    def content_time(self) -> datetime:
+        """When the results were first made on this installation, also where the journal was lost since."""
+        installation = Installation(self.settings.state_dir)
+        return installation.content_time(self.identity.uid("structured-report"), self.job.content_time)
 
     def gather(self) -> pipeline.Gathered:
         """Select the instances of the job, and say what else of the study is left out and why."""

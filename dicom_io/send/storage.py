@@ -248,5 +248,5 @@ def _store(
     status = cast(int, answer.Status)
     if code_to_category(status) in ("Success", "Warning"):
         return SendResult(item.path, item.sop_instance_uid, status)
-    comment = f" ({answer.ErrorComment})" if answer.ErrorComment else ""
-    return SendResult(item.path, item.sop_instance_uid, status, f"{node} answered 0x{status:04X}{comment}")
+    # The peer's Error Comment may quote the patient and is not repeated.
+    return SendResult(item.path, item.sop_instance_uid, status, f"{node} answered 0x{status:04X}")

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from flows.study_run import StepFailed, is_out_of_memory, without_quotes
+from dicom_io.results import EncodedObject
+from flows.detectors import DetectorCache
+from flows.journal import JobDraft, JobRecord, Journal
+from flows.settings import Settings
+from flows.study_run import StepFailed, StudyRun, is_out_of_memory, without_quotes
 from flows.summary import summary_markdown
 from models.package import PackageError
+from tests.flows.conftest import STUDY, MakeInstance
 from tests.flows.test_reconciler import job
 
 
@@ -88,3 +97,45 @@ def test_the_summary_of_a_reading_without_findings_says_so() -> None:
 def test_cells_cannot_break_the_table() -> None:
     text = summary_markdown(job(), "Completed", {"decision": "a|b"}, {})
     assert "| Decision | a/b |" in text
+
+
+def run_of(one: JobRecord, journal: Journal, state_dir: Path, *destinations: str) -> StudyRun:
+    route = {
+        "name": "chest",
+        "package": "blobs",
+        "when": [{"tag": "Modality", "equals": "DX"}],
+        "destinations": destinations,
+    }
+    nodes = {name: {"kind": "folder", "path": state_dir / name} for name in destinations}
+    settings = Settings.model_validate({"state_dir": state_dir, "nodes": nodes, "routes": [route]})
+    return StudyRun(one, journal, settings, DetectorCache(settings.runtime), state_dir / "scratch")
+
+
+def test_kept_objects_reach_a_destination_that_the_route_gained(
+    sqlite_journal: Journal, instance: MakeInstance, draft: Callable[..., JobDraft], tmp_path: Path
+) -> None:
+    journal = sqlite_journal
+    journal.record_instance(instance())
+    study = journal.find_study(STUDY)
+    assert study is not None
+    journal.mark_complete(study.id, instance().received_at)
+    made = journal.create_job(study.id, draft())
+    assert made is not None
+    kept = tmp_path / "report.dcm"
+    kept.write_bytes(b"object")
+    report = EncodedObject("structured-report", "1.2", "2.25.1", "2.25.2", kept, "0" * 64, 6)
+    run_of(made, journal, tmp_path).journal.record_results(made.id, [report], ())
+    assert journal.deliveries(made.id) == []
+    again = run_of(made, journal, tmp_path, "pacs")
+    again.add_destinations(again.kept_objects())
+    again.add_destinations(again.kept_objects())
+    assert [(one.destination, one.state) for one in journal.deliveries(made.id)] == [("pacs", "pending")]
+
+
+def test_a_lost_journal_does_not_give_used_uids_other_times(sqlite_journal: Journal, tmp_path: Path) -> None:
+    first = replace(job(), fingerprint="f" * 64, package_hash="p" * 64, configuration_hash="c" * 64)
+    later = replace(first, content_time=first.content_time + timedelta(days=1))
+    one = run_of(first, sqlite_journal, tmp_path)
+    other = run_of(later, sqlite_journal, tmp_path)
+    assert one.identity == other.identity
+    assert one.content_time == other.content_time == first.content_time.replace(microsecond=0)

@@ -204,7 +204,7 @@ def test_statuses(tmp_path: Path, status: int, delivered: bool) -> None:
         (result,) = send_files([film_file(tmp_path)], node)
     assert (result.status, result.delivered) == (status, delivered)
     if not delivered:
-        assert result.error == f"{node} answered 0x{status:04X} (too bad)"
+        assert result.error == f"{node} answered 0x{status:04X}"
 
 
 def test_node_that_aborts_in_the_middle(tmp_path: Path) -> None:
