@@ -227,7 +227,7 @@ class StudyRun:
         """End the job, unless it was taken from this run meanwhile."""
         if not self.is_current:
             raise StepFailed("the job was given to another run meanwhile")
-        self.journal.finish_job(self.job.id, state, reason, outcome)
+        self.journal.finish_job(self.job.id, state, reason, outcome, attempt=self.job.attempt)
 
     def clean(self) -> None:
         """Remove what the steps handed to each other."""
