@@ -99,21 +99,26 @@ class Child:
     @classmethod
     async def start(cls, modules: tuple[str, ...], environment: Mapping[str, str], *, load: bool) -> Child:
         """Start a process; it is not ready yet. With ``load`` it warms up, without it only imports."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "flows.worker.child",
-                "--descriptor",
-                str(theirs.fileno()),
-                *(f"--module={name}" for name in modules),
-                *(["--load"] if load else []),
-                env=dict(environment),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-            )
-        reader, writer = await asyncio.open_connection(sock=ours)
+        with contextlib.ExitStack() as undo:
+            ours, theirs = socket.socketpair()
+            # Where descriptors run short, a start that fails must not keep one.
+            undo.callback(ours.close)
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "flows.worker.child",
+                    "--descriptor",
+                    str(theirs.fileno()),
+                    *(f"--module={name}" for name in modules),
+                    *(["--load"] if load else []),
+                    env=dict(environment),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                )
+            undo.callback(_kill, process)
+            reader, writer = await asyncio.open_connection(sock=ours)
+            undo.pop_all()
         child = cls(process, reader, writer)
         child.loaded = load
         return child
@@ -155,8 +160,7 @@ class Child:
     async def kill(self) -> None:
         """End the process at once, on purpose."""
         self.killed = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        _kill(self.process)
         await self.process.wait()
         self._writer.close()
 
@@ -307,6 +311,11 @@ class ChildPool:
         self._loading -= load
         if task.cancelled() or self._closed:
             return
+        error = task.exception()
+        if error is not None:
+            _LOG.error("a warm process is missing (%s) and is started later", type(error).__name__)
+            asyncio.get_running_loop().call_later(_LONGEST_PAUSE_S, self._replenish)
+            return
         child = task.result()
         self._members.add(child)
         self._watch(child)
@@ -318,16 +327,19 @@ class ChildPool:
         """Start a child, however often it takes."""
         pause = _FIRST_PAUSE_S
         while True:
-            child = await Child.start(self._modules, self._environment, load=load)
+            child: Child | None = None
             try:
+                child = await Child.start(self._modules, self._environment, load=load)
                 ready = await child.wait_until_ready()
-            except (ChildProcessError, TimeoutError, ConnectionError) as error:
-                await child.kill()
+            except (OSError, psutil.Error, ValueError) as error:
+                if child is not None:
+                    await child.kill()
                 _LOG.error("a warm process could not be started (%s); next try in %.1f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
             except asyncio.CancelledError:
-                await child.kill()
+                if child is not None:
+                    await child.kill()
                 raise
             else:
                 _LOG.info(
@@ -351,6 +363,11 @@ class ChildPool:
         task = asyncio.create_task(wait(), name=f"watch warm process {child.pid}")
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
 
 
 def process_identity(pid: int) -> str:
