@@ -136,9 +136,18 @@ class SupervisedProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
             if self._on_exit is not None:
                 self._on_exit(status)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
-            await self._spawn()
+            while True:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                try:
+                    await self._spawn()
+                except OSError as error:
+                    kind = type(error).__name__ if error.errno is None else os.strerror(error.errno)
+                    _LOG.error(
+                        "%s could not be started (%s); next try in %.1f s", self.program.name, kind, pause
+                    )
+                else:
+                    break
 
 
 def end_with_parent() -> None:

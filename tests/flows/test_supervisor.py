@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
 from flows.supervisor import Program, SupervisedProcess
 
@@ -87,4 +90,26 @@ async def test_an_orphan_ends_by_itself(tmp_path: Path) -> None:
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     await until("the orphan's end", lambda: not child.is_running())
+    await process.stop()
+
+
+async def test_a_start_that_fails_does_not_end_the_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = asyncio.create_subprocess_exec
+    calls = 0
+
+    async def short_of_memory(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        nonlocal calls
+        calls += 1
+        if calls in {2, 3}:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return await start(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_memory)
+    process = SupervisedProcess(program("import time; time.sleep(60)"))
+    await process.start()
+    first = process.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await until("the second start", lambda: process.pid not in {None, first})
+    assert (calls, process.starts) == (4, 2)
     await process.stop()
