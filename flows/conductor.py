@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.loops import repeat_for_ever
 from flows.memory import give_back_regularly
 from flows.prefect_server import prefect_environment
 from flows.settings import Settings, load_settings
@@ -86,14 +87,16 @@ async def conduct(settings: Settings) -> None:
 
 async def _deliver_late(journal: Journal, settings: Settings) -> None:
     """Send what runs could not deliver; the network library is loaded when there is such a thing."""
-    while True:
-        await asyncio.sleep(_DELIVERY_INTERVAL_S)
+
+    async def deliver() -> None:
         now = datetime.now(UTC)
         pending = await asyncio.to_thread(journal.pending_deliveries)
         if any(now - delivery.state_at > _LEFT_BY_A_RUN for delivery in pending):
             from flows.delivery import retry_deliveries  # noqa: PLC0415
 
             await asyncio.to_thread(retry_deliveries, journal, settings, now)
+
+    await repeat_for_ever("late delivery", deliver, _DELIVERY_INTERVAL_S)
 
 
 if __name__ == "__main__":

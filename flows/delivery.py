@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dicom_io.send import NodeAddress, SendError, SendResult, copy_files, send_files
 from flows.journal import DeliveryRecord, JobRecord, Journal
+from flows.loops import PassIncomplete
 from flows.settings import DimseNode, Settings
 
 __all__ = ["DeliveryReport", "deliver", "is_due", "retry_deliveries"]
@@ -74,29 +75,48 @@ def retry_deliveries(journal: Journal, settings: Settings, now: datetime) -> int
 
     A delivery that has failed for three days is dead: it shows in the status, and `secondread reprocess`
     sends it again.
+
+    Raises
+    ------
+    PassIncomplete
+        Some jobs could not even be tried; all others were.
     """
     by_job: dict[int, list[DeliveryRecord]] = defaultdict(list)
     for delivery in journal.pending_deliveries():
         by_job[delivery.job_id].append(delivery)
-    sent = 0
+    sent = failed = 0
     for job_id, deliveries in by_job.items():
-        job = journal.job(job_id)
-        if job.state != "completed":
-            continue
-        for delivery in deliveries:
-            if delivery.attempts and now - (job.finished_at or delivery.created_at) > _GIVE_UP_AFTER:
-                journal.mark_delivery(delivery.id, "dead", delivery.error)
-        if any(is_due(delivery, now, settings.outbox.delivery_attempts) for delivery in deliveries):
-            report = deliver(journal, settings, job)
-            sent += report.sent
-            _LOG.warning(
-                "study %s, job %d: %d objects delivered late%s",
-                job.pseudonym,
-                job.id,
-                report.sent,
-                "".join(f"; {name}: {problem}" for name, problem in report.problems.items()),
-            )
+        try:
+            sent += _retry_job(journal, settings, job_id, deliveries, now)
+        except Exception as error:
+            # One job must not keep back the others. The text of an error may quote an object or a query.
+            _LOG.error("job %d could not be delivered late: %s", job_id, type(error).__name__)
+            failed += 1
+    if failed:
+        raise PassIncomplete(f"{failed} of {len(by_job)} jobs could not be delivered late")
     return sent
+
+
+def _retry_job(
+    journal: Journal, settings: Settings, job_id: int, deliveries: Sequence[DeliveryRecord], now: datetime
+) -> int:
+    job = journal.job(job_id)
+    if job.state != "completed":
+        return 0
+    for delivery in deliveries:
+        if delivery.attempts and now - (job.finished_at or delivery.created_at) > _GIVE_UP_AFTER:
+            journal.mark_delivery(delivery.id, "dead", delivery.error)
+    if not any(is_due(delivery, now, settings.outbox.delivery_attempts) for delivery in deliveries):
+        return 0
+    report = deliver(journal, settings, job)
+    _LOG.warning(
+        "study %s, job %d: %d objects delivered late%s",
+        job.pseudonym,
+        job.id,
+        report.sent,
+        "".join(f"; {name}: {problem}" for name, problem in report.problems.items()),
+    )
+    return report.sent
 
 
 @dataclass(frozen=True, slots=True)

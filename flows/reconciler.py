@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -20,6 +19,7 @@ from prefect.states import Cancelled, Crashed
 
 from flows.attempts import requeue_or_give_up
 from flows.journal import IllegalTransition, JobRecord, Journal
+from flows.loops import repeat_for_ever
 from flows.settings import Settings
 from flows.worker.pool import is_gone
 
@@ -111,16 +111,8 @@ class Reconciler:
 
     async def run(self) -> None:
         """Reconcile for ever; while the server is away nothing can be said of any run."""
-        while True:
-            try:
-                await self.reconcile()
-            except httpx.HTTPError as error:
-                _LOG.debug("no reconciling while the Prefect server is away: %s", type(error).__name__)
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._settings.outbox.reconcile_interval_s)
-            except TimeoutError:
-                pass
-            self._wake.clear()
+        interval = self._settings.outbox.reconcile_interval_s
+        await repeat_for_ever("reconciling", self.reconcile, interval, self._wake)
 
     async def reconcile(self) -> int:
         """Compare every active job with its run once; return how many were changed."""

@@ -30,6 +30,7 @@ from prefect.states import Cancelled, Crashed
 from prefect.utilities.engine import propose_state
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from flows.loops import repeat_for_ever
 from flows.prefect_server import child_environment
 from flows.settings import Settings, load_settings
 from flows.worker.pool import ChildPool, PoolLimits, RunEnd, RunOutcome
@@ -134,9 +135,10 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
             return
         async with self, anyio.create_task_group() as loops:
             interval = self._settings.worker.poll_interval_s
-            loops.start_soon(self._repeat, self.get_and_submit_flow_runs, interval, self._wake)
-            loops.start_soon(self._repeat, self._synchronise, self.heartbeat_interval_seconds)
-            loops.start_soon(self._repeat, self._cancel_where_asked, _CANCELLATION_POLL_S)
+            loops.start_soon(repeat_for_ever, "polling", self.get_and_submit_flow_runs, interval, self._wake)
+            heartbeat = self.heartbeat_interval_seconds
+            loops.start_soon(repeat_for_ever, "heartbeat", self._synchronise, heartbeat)
+            loops.start_soon(repeat_for_ever, "cancelling", self._cancel_where_asked, _CANCELLATION_POLL_S)
             printer(f"Worker {self.name!r} started!")
 
     async def _synchronise(self) -> None:
@@ -318,33 +320,6 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, ResidentVariables, Reside
             if flow_run_id in self._in_flight and flow_run_id not in self._to_cancel:
                 self._to_cancel.add(flow_run_id)
                 await self._pool.kill(flow_run_id)
-
-    async def _repeat(
-        self, work: Callable[[], Awaitable[Any]], interval_s: float, wake: asyncio.Event | None = None
-    ) -> None:
-        """Do ``work`` for ever; while the server is away, ask less often but at least every two seconds."""
-        pause, away = interval_s, False
-        while True:
-            try:
-                await work()
-            except httpx.HTTPError as error:
-                if not away:
-                    _LOG.warning(
-                        "the Prefect server does not answer (%s); waiting for it", type(error).__name__
-                    )
-                pause, away = min(max(pause, interval_s) * 2, max(interval_s, _LONGEST_PAUSE_S)), True
-            else:
-                if away:
-                    _LOG.warning("the Prefect server answers again")
-                pause, away = interval_s, False
-            if wake is None:
-                await asyncio.sleep(pause)
-                continue
-            try:
-                await asyncio.wait_for(wake.wait(), pause)
-            except TimeoutError:
-                pass
-            wake.clear()
 
 
 def _entrypoint(deployment: DeploymentResponse | None) -> str:
