@@ -138,4 +138,5 @@ class Dispatcher:
 def _is_due(job: JobRecord) -> bool:
     """Return whether an attempt may begin: the second at once, later ones after a growing pause."""
     pause = max(job.attempt - 2, 0) * _PAUSE_BETWEEN_ATTEMPTS
-    return job.state_at + pause <= datetime.now(UTC)
+    # Where there is no pause, a clock that was set back must not make one.
+    return not pause or job.state_at + pause <= datetime.now(UTC)

@@ -18,7 +18,7 @@ from flows import conductor, delivery, loops
 from flows.deployment import Registration
 from flows.journal import JobRecord, Journal, JournalError
 from flows.loops import PassIncomplete, repeat_for_ever
-from flows.outbox import Dispatcher
+from flows.outbox import Dispatcher, _is_due
 from flows.reconciler import Reconciler
 from flows.settings import Settings
 from tests.flows.test_reconciler import job
@@ -198,3 +198,10 @@ async def test_an_answer_about_the_server_is_no_fault_of_a_job(status: int) -> N
     held = journal(waiting_jobs=lambda: [_job(1), _job(2)])
     with pytest.raises(httpx.HTTPStatusError):
         await dispatcher(held, RefusingServer(status)).submit_waiting()
+
+
+def test_a_clock_that_was_set_back_does_not_hold_a_first_attempt() -> None:
+    future = -(datetime.now(UTC) - datetime(2026, 1, 1, 12, tzinfo=UTC)).total_seconds() - 3600
+    assert _is_due(_job(1, age_s=future))
+    assert _is_due(_job(1, attempt=2, age_s=future))
+    assert not _is_due(_job(1, attempt=3, age_s=future))
