@@ -49,7 +49,15 @@ def _own_studies(folder: Path) -> list[DemoStudy]:
         errors.print(f"  {item.path.name}: {item.reason}", markup=False)
     if not contents.studies:
         raise CommandError(f"no DICOM study in {folder}")
-    return [DemoStudy(study.study_instance_uid, tuple(study.paths.values())) for study in contents.studies]
+    paths: dict[str, list[Path]] = {}
+    for study in contents.studies:
+        if study.study_instance_uid in paths:
+            errors.print(
+                "  a file has the SOP Instance UID of another and other content: it will be quarantined, see "
+                "`secondread status`"
+            )
+        paths.setdefault(study.study_instance_uid, []).extend(study.paths.values())
+    return [DemoStudy(uid, tuple(of_study)) for uid, of_study in paths.items()]
 
 
 def _phantoms(folder: Path, count: int) -> list[DemoStudy]:

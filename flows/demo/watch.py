@@ -110,6 +110,8 @@ def wait_for_studies(
     SystemFailed
         The service ended by itself.
     """
+    if len({study.study_instance_uid for study in studies}) != len(studies):
+        raise ValueError("every study is waited for once")
     done: dict[str, StudyResult] = {}
     end = time.monotonic() + timeout_s
     with system.journal() as journal:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli.demo import _own_studies
 from flows.demo.system import LocalSystem, SystemFailed
 from flows.demo.watch import DemoStudy, Nodule, StudyResult
 from tests.cli.conftest import Cli
@@ -47,6 +48,13 @@ def test_a_service_that_does_not_start_says_why_and_where_its_log_is(tmp_path: P
 def test_a_systems_settings_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECONDREAD_STATE_DIR", "/nowhere")
     assert LocalSystem(tmp_path, nodes={}).settings.state_dir == tmp_path / "state"
+
+
+def test_a_second_object_with_a_used_uid_is_sent_with_its_study(tmp_path: Path) -> None:
+    film = good_film(tmp_path)
+    changed(film, tmp_path / "two.dcm", new_uids=False, PhotometricInterpretation="MONOCHROME1")
+    (study,) = _own_studies(tmp_path)
+    assert sorted(path.name for path in study.paths) == sorted([film.name, "two.dcm"])
 
 
 def test_hit_and_missed_are_told_by_the_centre_of_the_box() -> None:
