@@ -1,8 +1,16 @@
-"""Sending: C-STORE and C-ECHO as SCU, copies into a folder, finding DICOM files."""
+"""Sending: C-STORE, C-ECHO and storage commitment as SCU, STOW-RS, copies into a folder."""
 
 from __future__ import annotations
 
 from dicom_io.send.collect import Collection, collect_files
+from dicom_io.send.commitment import (
+    CommitmentReference,
+    CommitmentReport,
+    CommitmentRequest,
+    UnknownTransaction,
+    request_commitment,
+)
+from dicom_io.send.dicomweb import DicomwebAddress, store_over_web
 from dicom_io.send.folder import copy_files
 from dicom_io.send.nodes import (
     AssociationRefused,
@@ -11,19 +19,28 @@ from dicom_io.send.nodes import (
     NodeUnreachable,
     SendError,
     SendResult,
+    TlsIdentity,
 )
 from dicom_io.send.storage import echo, send_files
 
 __all__ = [
     "AssociationRefused",
     "Collection",
+    "CommitmentReference",
+    "CommitmentReport",
+    "CommitmentRequest",
+    "DicomwebAddress",
     "EchoResult",
     "NodeAddress",
     "NodeUnreachable",
     "SendError",
     "SendResult",
+    "TlsIdentity",
+    "UnknownTransaction",
     "collect_files",
     "copy_files",
     "echo",
+    "request_commitment",
     "send_files",
+    "store_over_web",
 ]
