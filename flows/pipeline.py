@@ -21,9 +21,9 @@ from pydicom.dataset import Dataset
 from dicom_io.reading import UnsuitableImage, check_header, read_film, read_header, select_instances
 from dicom_io.results import (
     EncodedObject,
+    FilmContext,
     PackageIdentity,
     Predecessor,
-    ResultContext,
     ResultIdentity,
     encode_key_image,
     encode_structured_report,
@@ -333,7 +333,7 @@ def encode(
     findings has one overview. The same arguments give the same bytes.
     """
     findings = findings_of(prepared.films, readings)
-    context = ResultContext(
+    context = FilmContext(
         headers=tuple(read_header(film.source.path) for film in prepared.films),
         findings=findings,
         readings=tuple(readings),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Assessment", "Box", "Candidate", "Decision", "FilmReading", "Finding"]
+__all__ = ["Assessment", "Box", "Candidate", "Decision", "FilmReading", "Finding", "ImageFailure"]
 
 Decision = Literal["not-assessed", "accept", "review", "reject"]
 
@@ -154,6 +154,26 @@ class Finding:
     candidate: Candidate
     size_mm: tuple[float, float] | None = None
     size_is_calibrated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFailure:
+    """An image that should have been read and was not.
+
+    Parameters
+    ----------
+    sop_instance_uid : str
+        The image.
+    reason : str
+        Why, in words, without anything of the patient.
+    """
+
+    sop_instance_uid: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.sop_instance_uid or not self.reason:
+            raise ValueError("a failure names its image and its reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dicom_io.results.asserts import check_report
-from dicom_io.results.context import FindingConcept, PackageIdentity, Predecessor, ResultContext
+from dicom_io.results.context import PackageIdentity, Predecessor, ResultContext
 from dicom_io.results.errors import ResultInvalid
+from dicom_io.results.film_context import FilmContext
 from dicom_io.results.identity import ResultIdentity, derived_uid, fingerprint
 from dicom_io.results.key_image import render_key_image
 from dicom_io.results.loop_guard import is_own_result
 from dicom_io.results.secondary_capture import encode_key_image
 from dicom_io.results.structured_report import encode_structured_report
 from dicom_io.results.vocabulary import AI_NOTICE
+from dicom_io.results.volume_context import VolumeContext
 from dicom_io.results.write import EncodedObject, encoded_bytes, write_object
 
 __all__ = [
     "AI_NOTICE",
     "EncodedObject",
-    "FindingConcept",
+    "FilmContext",
     "PackageIdentity",
     "Predecessor",
     "ResultContext",
     "ResultIdentity",
     "ResultInvalid",
+    "VolumeContext",
     "check_report",
     "derived_uid",
     "encode_key_image",

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pydicom.dataset import Dataset
 
 from dicom_io.reading.spacing import spacing_of
-from dicom_io.results.context import ResultContext
 from dicom_io.results.errors import ResultInvalid
+from dicom_io.results.film_context import FilmContext
 from models.film import Film
 from models.results import Finding
 
@@ -22,7 +22,7 @@ _PIXEL_TOLERANCE = 1e-2
 _VALUE_TOLERANCE = 1e-3
 
 
-def check_report(report: Dataset, context: ResultContext) -> None:
+def check_report(report: Dataset, context: FilmContext) -> None:
     """Compare a report with the reading it is made from.
 
     Raises
@@ -35,7 +35,7 @@ def check_report(report: Dataset, context: ResultContext) -> None:
         raise ResultInvalid("the report is wrong: " + "; ".join(problems))
 
 
-def report_problems(report: Dataset, context: ResultContext) -> Iterator[str]:
+def report_problems(report: Dataset, context: FilmContext) -> Iterator[str]:
     """Yield what is wrong with a report, in words."""
     study = str(context.headers[0].StudyInstanceUID)
     if str(report.StudyInstanceUID) != study:
@@ -60,7 +60,7 @@ def report_problems(report: Dataset, context: ResultContext) -> Iterator[str]:
         yield from _value_problems(group, finding, context)
 
 
-def check_key_image(image: Dataset, context: ResultContext, film: Film, findings: Sequence[Finding]) -> None:
+def check_key_image(image: Dataset, context: FilmContext, film: Film, findings: Sequence[Finding]) -> None:
     """Check that a key image belongs to its film and holds the pixels it promises.
 
     Raises
@@ -126,7 +126,7 @@ def _unit_problems(item: Dataset) -> Iterator[str]:
             yield f"the measurement {_name(item)} is no finite number"
 
 
-def _reference_problems(report: Dataset, context: ResultContext, study: str) -> Iterator[str]:
+def _reference_problems(report: Dataset, context: FilmContext, study: str) -> Iterator[str]:
     films = {(str(h.SOPClassUID), str(h.SOPInstanceUID)) for h in context.headers}
     evidence = set()
     for item in report.get("CurrentRequestedProcedureEvidenceSequence") or ():
@@ -146,7 +146,7 @@ def _reference_problems(report: Dataset, context: ResultContext, study: str) -> 
                 yield "it refers to an image that is not among its evidence"
 
 
-def _region_problems(group: Dataset, finding: Finding, context: ResultContext) -> Iterator[str]:
+def _region_problems(group: Dataset, finding: Finding, context: FilmContext) -> Iterator[str]:
     regions = _children(group, _REGION)
     region = regions[0]
     name, header = f"finding {finding.number}", context.header_of(finding.sop_instance_uid)
@@ -169,7 +169,7 @@ def _region_problems(group: Dataset, finding: Finding, context: ResultContext) -
         yield f"the region of {name} is not its box"
 
 
-def _value_problems(group: Dataset, finding: Finding, context: ResultContext) -> Iterator[str]:
+def _value_problems(group: Dataset, finding: Finding, context: FilmContext) -> Iterator[str]:
     name, candidate = f"finding {finding.number}", finding.candidate
     certainty = _number(group, _CERTAINTY)
     if certainty is None or abs(certainty - 100 * candidate.score) > _VALUE_TOLERANCE:

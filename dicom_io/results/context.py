@@ -1,7 +1,8 @@
-"""All that a result object is made from."""
+"""All that a result object is made from, whatever was read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,23 +11,13 @@ from pydicom.dataset import Dataset
 
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.identity import ResultIdentity
-from models.results import Assessment, FilmReading, Finding
+from models.concepts import Concept
+from models.results import Assessment
 
 if TYPE_CHECKING:
     from models.package import Package
 
-__all__ = ["FindingConcept", "PackageIdentity", "Predecessor", "ResultContext"]
-
-_TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class FindingConcept:
-    """The coded concept that a package looks for, e.g. (27925004, SCT, "Nodule")."""
-
-    code: str
-    scheme: str
-    meaning: str
+__all__ = ["PackageIdentity", "Predecessor", "ResultContext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +34,7 @@ class PackageIdentity:
         Changes with the weights.
     content_hash : str
         SHA-256 over manifest and members.
-    finding : FindingConcept
+    finding : Concept
         What it looks for.
     serial : str
         Stable serial number of this installation.
@@ -65,7 +56,7 @@ class PackageIdentity:
     title: str
     device_uid: str
     content_hash: str
-    finding: FindingConcept
+    finding: Concept
     serial: str
     intended_use: str = ""
     limitations: tuple[str, ...] = ()
@@ -90,7 +81,7 @@ class PackageIdentity:
             title=about.title,
             device_uid=package.device_uid,
             content_hash=package.content_hash,
-            finding=FindingConcept(concept.code, concept.scheme, concept.meaning),
+            finding=Concept(concept.code, concept.scheme, concept.meaning),
             intended_use=about.intended_use,
             limitations=tuple(about.limitations),
             serial=serial,
@@ -106,18 +97,14 @@ class Predecessor:
     series_instance_uid: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultContext:
-    """One reading of one study, ready to be encoded.
+    """One reading of one study, ready to be encoded: what readings of every kind have in common.
 
     Parameters
     ----------
     headers : tuple of Dataset
-        Headers of the films that were read, without pixels, all of one study.
-    findings : tuple of Finding
-        What is reported; empty for "no findings".
-    readings : tuple of FilmReading
-        One per film.
+        Headers of the images that were read, without pixels, all of one study.
     assessment : Assessment
         How far the reading can be trusted.
     package : PackageIdentity
@@ -141,8 +128,6 @@ class ResultContext:
     """
 
     headers: tuple[Dataset, ...]
-    findings: tuple[Finding, ...]
-    readings: tuple[FilmReading, ...]
     assessment: Assessment
     package: PackageIdentity
     identity: ResultIdentity
@@ -152,59 +137,38 @@ class ResultContext:
     statements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = [*self._header_problems(), *self._finding_problems()]
-        if self.content_time.tzinfo is None or self.content_time.utcoffset() is None:
-            problems.append("content_time has no time zone")
+        problems = list(self._problems())
         if problems:
             raise ResultInvalid("; ".join(problems))
 
-    def _header_problems(self) -> list[str]:
+    @property
+    def has_findings(self) -> bool:
+        """Whether anything is reported."""
+        raise NotImplementedError
+
+    def _problems(self) -> Iterator[str]:
+        if self.content_time.tzinfo is None or self.content_time.utcoffset() is None:
+            yield "content_time has no time zone"
         if not self.headers:
-            return ["there is no header"]
-        problems = []
+            yield "there is no header"
+            return
+        whole = True
         needed = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
         for number, header in enumerate(self.headers, start=1):
             missing = [keyword for keyword in needed if not header.get(keyword)]
             if missing:
-                problems.append(f"header {number} lacks {', '.join(missing)}")
-        if problems:
-            return problems
+                whole = False
+                yield f"header {number} lacks {', '.join(missing)}"
+        if not whole:
+            return
         if len({str(header.StudyInstanceUID) for header in self.headers}) != 1:
-            problems.append("the headers are not of one study")
+            yield "the headers are not of one study"
         if len({str(header.SOPInstanceUID) for header in self.headers}) != len(self.headers):
-            problems.append("a header comes twice")
-        films = [reading.sop_instance_uid for reading in self.readings]
-        if sorted(films) != sorted(str(header.SOPInstanceUID) for header in self.headers):
-            problems.append("there must be one reading per header")
-        return problems
-
-    def _finding_problems(self) -> list[str]:
-        shapes = {str(h.get("SOPInstanceUID")): (h.get("Rows"), h.get("Columns")) for h in self.headers}
-        problems = []
-        if len({finding.number for finding in self.findings}) != len(self.findings):
-            problems.append("finding numbers must differ")
-        for finding in self.findings:
-            rows, columns = shapes.get(finding.sop_instance_uid, (None, None))
-            if not rows or not columns:
-                problems.append(f"finding {finding.number} lies on an image that was not read")
-                continue
-            box = finding.candidate.box
-            if (
-                min(box.top, box.left) < -_TOLERANCE
-                or box.bottom > rows + _TOLERANCE
-                or box.right > columns + _TOLERANCE
-            ):
-                problems.append(f"the box of finding {finding.number} leaves its image")
-        return problems
+            yield "a header comes twice"
 
     def header_of(self, sop_instance_uid: str) -> Dataset:
-        """Return the header of a film."""
+        """Return the header of an image."""
         for header in self.headers:
             if str(header.SOPInstanceUID) == sop_instance_uid:
                 return header
         raise KeyError(sop_instance_uid)
-
-    def findings_on(self, sop_instance_uid: str) -> tuple[Finding, ...]:
-        """Return the findings of one film by their numbers."""
-        found = (finding for finding in self.findings if finding.sop_instance_uid == sop_instance_uid)
-        return tuple(sorted(found, key=lambda finding: finding.number))

@@ -23,7 +23,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from dicom_io.reading.attributes import number, text
-from dicom_io.results.context import ResultContext
+from dicom_io.results.film_context import FilmContext
 from dicom_io.results.vocabulary import AI_NOTICE, ascii_text, component_concept, concept, own
 from models.results import Box, FilmReading, Finding
 
@@ -89,7 +89,7 @@ def summary_code(*, findings: bool, partial: bool) -> CodedConcept:
     return CodedConcept.from_code(code)
 
 
-def finding_group(context: ResultContext, finding: Finding) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+def finding_group(context: FilmContext, finding: Finding) -> PlanarROIMeasurementsAndQualitativeEvaluations:
     """Return TID 1410 for one finding: where, how sure, how large."""
     header, candidate = context.header_of(finding.sop_instance_uid), finding.candidate
     region = ImageRegion(
@@ -124,7 +124,7 @@ def finding_group(context: ResultContext, finding: Finding) -> PlanarROIMeasurem
 
 
 def film_group(
-    context: ResultContext, reading: FilmReading, position: int
+    context: FilmContext, reading: FilmReading, position: int
 ) -> MeasurementsAndQualitativeEvaluations:
     """Return TID 1501 for one film as a whole, also where nothing was found."""
     header = context.header_of(reading.sop_instance_uid)
@@ -152,7 +152,7 @@ def film_group(
     return group
 
 
-def reading_group(context: ResultContext) -> MeasurementsAndQualitativeEvaluations:
+def reading_group(context: FilmContext) -> MeasurementsAndQualitativeEvaluations:
     """Return TID 1501 for the reading: decision, confidence, their components and the reasons."""
     assessment = context.assessment
     measurements = [
@@ -201,11 +201,11 @@ def _number(
     return Measurement(name=name, value=rounded, unit=unit, method=method)
 
 
-def _tracking(context: ResultContext, words: str, kind: str) -> TrackingIdentifier:
+def _tracking(context: FilmContext, words: str, kind: str) -> TrackingIdentifier:
     return TrackingIdentifier(uid=context.identity.uid(f"tracking:{kind}"), identifier=ascii_text(words))
 
 
-def _algorithm(context: ResultContext) -> AlgorithmIdentification:
+def _algorithm(context: FilmContext) -> AlgorithmIdentification:
     package = context.package
     return AlgorithmIdentification(
         name=ascii_text(package.name),

@@ -15,7 +15,7 @@ from pydicom.uid import (
 
 from dicom_io.reading.attributes import numbers, text
 from dicom_io.results.asserts import check_key_image
-from dicom_io.results.context import ResultContext
+from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import KEY_IMAGES, start
 from dicom_io.results.key_image import render_key_image
 from dicom_io.results.loop_guard import MANUFACTURER, MODEL_NAME
@@ -32,13 +32,13 @@ _LOSSY_SYNTAXES = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG
 
 
 def encode_key_image(
-    context: ResultContext, header: Dataset, film: Film, findings: Sequence[Finding], number: int
+    context: FilmContext, header: Dataset, film: Film, findings: Sequence[Finding], number: int
 ) -> Dataset:
     """Return a key image of one film, uncompressed RGB that every viewer shows.
 
     Parameters
     ----------
-    context : ResultContext
+    context : FilmContext
         The reading.
     header : Dataset
         Header of the film.

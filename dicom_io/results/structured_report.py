@@ -21,7 +21,8 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from dicom_io.reading.attributes import items, text, uid
 from dicom_io.results.asserts import check_report
-from dicom_io.results.context import Predecessor, ResultContext
+from dicom_io.results.context import Predecessor
+from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import STRUCTURED_REPORTS, start
 from dicom_io.results.loop_guard import MANUFACTURER
 from dicom_io.results.measurement_groups import film_group, finding_group, reading_group
@@ -45,12 +46,12 @@ _REQUEST = (
 _REQUEST_TYPE_2 = tuple(keyword for keyword in _REQUEST if not keyword.startswith("Issuer"))
 
 
-def encode_structured_report(context: ResultContext) -> Dataset:
+def encode_structured_report(context: FilmContext) -> Dataset:
     """Return the report of a reading, with findings or without.
 
     Parameters
     ----------
-    context : ResultContext
+    context : FilmContext
         The reading. The same context gives the same data set.
 
     Returns
@@ -94,7 +95,7 @@ def encode_structured_report(context: ResultContext) -> Dataset:
     return report
 
 
-def _content(context: ResultContext) -> MeasurementReport:
+def _content(context: FilmContext) -> MeasurementReport:
     package = context.package
     observer = ObserverContext(
         observer_type=codes.DCM.Device,

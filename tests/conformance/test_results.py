@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, JPEGBaseline8Bit
 
 from dicom_io.results import (
+    FilmContext,
     Predecessor,
-    ResultContext,
     encode_key_image,
     encode_structured_report,
     write_object,
@@ -88,17 +88,17 @@ def bare() -> Dataset:
     return header(**dict.fromkeys(keywords, ...))
 
 
-def revision() -> ResultContext:
+def revision() -> FilmContext:
     old = encode_structured_report(context())
     predecessor = Predecessor(str(old.SOPClassUID), str(old.SOPInstanceUID), str(old.SeriesInstanceUID))
     return context(boxes=MANY[:2], identity=replace(factory.IDENTITY, revision=2), predecessor=predecessor)
 
 
-def two_series() -> ResultContext:
+def two_series() -> FilmContext:
     return context(header(), header(2), header(3, SeriesInstanceUID="2.25.9"), boxes=ONE)
 
 
-CASES: dict[str, Callable[[], ResultContext]] = {
+CASES: dict[str, Callable[[], FilmContext]] = {
     "one finding": lambda: context(boxes=ONE),
     "no finding": context,
     "two findings": lambda: context(boxes=MANY[:2]),
@@ -127,7 +127,7 @@ CASES: dict[str, Callable[[], ResultContext]] = {
 }
 
 
-def written(made: ResultContext, folder: Path) -> list[Path]:
+def written(made: FilmContext, folder: Path) -> list[Path]:
     source = made.headers[0]
     found = made.findings_on(str(source.SOPInstanceUID))
     image = encode_key_image(made, source, film(source), found, 1)

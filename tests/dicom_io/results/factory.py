@@ -13,12 +13,12 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from dicom_io.reading.spacing import spacing_of
 from dicom_io.results import (
-    FindingConcept,
+    FilmContext,
     PackageIdentity,
-    ResultContext,
     ResultIdentity,
     derived_uid,
 )
+from models.concepts import Concept
 from models.film import Film
 from models.results import Assessment, Box, Candidate, FilmReading, Finding
 
@@ -31,7 +31,7 @@ PACKAGE = PackageIdentity(
     title="Chest nodule detector",
     device_uid=derived_uid("device", "test"),
     content_hash="ab" * 32,
-    finding=FindingConcept("27925004", "SCT", "Nodule"),
+    finding=Concept("27925004", "SCT", "Nodule"),
     intended_use="Research use: points at possible nodules on frontal chest films.",
     serial="SR-TEST-0001",
 )
@@ -116,7 +116,7 @@ def film(source: Dataset) -> Film:
 
 def context(
     *headers: Dataset, boxes: tuple[tuple[float, float, float, float], ...] = (), **more: Any
-) -> ResultContext:
+) -> FilmContext:
     """Return a reading with ``boxes`` on the first film."""
     headers = headers or (header(),)
     candidates = tuple(candidate(*box, score=0.9 - 0.01 * n) for n, box in enumerate(boxes))
@@ -149,7 +149,7 @@ def context(
         "identity": IDENTITY,
         "content_time": MOMENT,
     }  # fmt: skip
-    return ResultContext(**{**values, **more})
+    return FilmContext(**{**values, **more})
 
 
 ONE = ((180.0, 130.0, 220.0, 170.0),)

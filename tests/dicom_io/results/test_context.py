@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_io.results import FindingConcept, PackageIdentity, ResultInvalid
+from dicom_io.results import PackageIdentity, ResultInvalid
+from models.concepts import Concept
 from models.package import Package, PackageManifest
 
 MANIFEST = PackageManifest.model_validate(
@@ -40,7 +41,7 @@ def test_the_identity_of_a_package_is_what_its_manifest_says() -> None:
     package = Package(MANIFEST, Path(), "ab" * 32)
     identity = PackageIdentity.of(package, serial="SR-1")
     assert (identity.name, identity.version, identity.title) == ("blob", "1.2.3", "Blob detector")
-    assert identity.finding == FindingConcept("27925004", "SCT", "Nodule")
+    assert identity.finding == Concept("27925004", "SCT", "Nodule")
     assert (identity.device_uid, identity.content_hash) == (package.device_uid, package.content_hash)
     assert identity.limitations == ("Knows nothing.",)
     assert identity.serial == "SR-1"

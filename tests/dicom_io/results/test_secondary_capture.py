@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless
 
 from dicom_io.results import (
-    ResultContext,
+    FilmContext,
     ResultInvalid,
     encode_key_image,
     encode_structured_report,
@@ -21,7 +21,7 @@ from dicom_io.results import (
 from tests.dicom_io.results.factory import MANY, ONE, context, film, header
 
 
-def image_of(made: ResultContext, number: int = 1) -> Dataset:
+def image_of(made: FilmContext, number: int = 1) -> Dataset:
     source = made.headers[0]
     found = made.findings_on(str(source.SOPInstanceUID))
     return dcmread(io.BytesIO(encoded_bytes(encode_key_image(made, source, film(source), found, number))))

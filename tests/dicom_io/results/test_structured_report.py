@@ -14,8 +14,8 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
 from dicom_io.results import (
+    FilmContext,
     Predecessor,
-    ResultContext,
     ResultInvalid,
     encode_structured_report,
     encoded_bytes,
@@ -31,7 +31,7 @@ def walk(item: Dataset) -> Iterator[Dataset]:
         yield from walk(child)
 
 
-def report_of(made: ResultContext) -> Dataset:
+def report_of(made: FilmContext) -> Dataset:
     return dcmread(io.BytesIO(encoded_bytes(encode_structured_report(made))))
 
 
@@ -67,7 +67,7 @@ def texts(item: Dataset) -> list[str]:
         ({"headers": (header(), header(2, StudyInstanceUID="2.25.9"))}, "not of one study"),
         ({"headers": (header(), header())}, "a header comes twice"),
         ({"headers": (header(Rows=...),)}, "header 1 lacks Rows"),
-        ({"readings": ()}, "one reading per header"),
+        ({"readings": ()}, "one failure per header"),
         ({"content_time": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001
         ({"headers": (header(Rows=200),)}, "the box of finding 1 leaves its image"),
     ],

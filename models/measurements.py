@@ -1,0 +1,138 @@
+"""Measurements of a mask: volume, slice of largest extent, outlining box, diameters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.distance import pdist, squareform
+
+from models.results import Box
+from models.volume_results import Diameters
+
+__all__ = ["box_on_slice", "diameters_on_slice", "largest_slice", "volume_ml"]
+
+_MM3_PER_ML = 1000.0
+
+
+def volume_ml(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+    """Return the volume of ``mask`` in millilitres.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray
+        ``(z, y, x)``.
+    spacing_mm : tuple of float
+        Distances of voxel centres ``(z, y, x)`` in millimetres.
+    """
+    return float(np.count_nonzero(mask)) * float(np.prod(spacing_mm)) / _MM3_PER_ML
+
+
+def largest_slice(mask: NDArray[np.bool_]) -> int:
+    """Return the slice with most voxels of ``mask`` ``(z, y, x)``, the first of equals.
+
+    Raises
+    ------
+    ValueError
+        The mask is empty.
+    """
+    counts = np.count_nonzero(mask, axis=(1, 2))
+    if not counts.any():
+        raise ValueError("the mask is empty")
+    return int(np.argmax(counts))
+
+
+def box_on_slice(mask: NDArray[np.bool_]) -> Box:
+    """Return the outlining box of a mask ``(y, x)``, in edges of pixels.
+
+    Raises
+    ------
+    ValueError
+        The mask is empty.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        raise ValueError("the mask is empty")
+    return Box(float(rows[0]), float(columns[0]), float(rows[-1] + 1), float(columns[-1] + 1))
+
+
+def diameters_on_slice(
+    mask: NDArray[np.bool_], spacing_mm: tuple[float, float], slice_index: int
+) -> Diameters:
+    """Measure the largest component of a slice: longest diameter and the longest one across it.
+
+    Lengths run from outer edge to outer edge of the pixels at both ends. The perpendicular is the widest
+    extent of the component at a right angle to the longest diameter.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray
+        ``(y, x)``.
+    spacing_mm : tuple of float
+        Distances of pixel centres ``(y, x)`` in millimetres.
+    slice_index : int
+        Of the slice in its grid.
+
+    Raises
+    ------
+    ValueError
+        The mask is empty.
+
+    References
+    ----------
+    Wen et al., RANO 2.0, J Clin Oncol 2023: largest diameter and its perpendicular on the slice of
+    largest extent.
+    """
+    component = _largest_component(mask)
+    corners = _corners(component)
+    spacing = np.asarray(spacing_mm, dtype=np.float64)
+    millimetres = corners * spacing
+    hull = _hull(millimetres)
+    distances = squareform(pdist(hull))
+    one, other = np.unravel_index(int(np.argmax(distances)), distances.shape)
+    start, end = hull[one], hull[other]
+    across = np.array([-(end - start)[1], (end - start)[0]])
+    across /= np.linalg.norm(across)
+    extent = hull @ across
+    low, high = hull[int(np.argmin(extent))], hull[int(np.argmax(extent))]
+    along = (end - start) / np.linalg.norm(end - start)
+    middle = (low @ along + high @ along) / 2
+    base = start + along * (middle - start @ along)
+    feet = [base + across * (value - base @ across) for value in (extent.min(), extent.max())]
+    return Diameters(
+        slice_index=slice_index,
+        longest=(_pixel(start, spacing), _pixel(end, spacing)),
+        perpendicular=(_pixel(feet[0], spacing), _pixel(feet[1], spacing)),
+        longest_mm=float(distances.max()),
+        perpendicular_mm=float(extent.max() - extent.min()),
+    )
+
+
+def _largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labelled, count = ndimage.label(mask, structure=np.ones((3, 3), dtype=int))
+    if not count:
+        raise ValueError("the mask is empty")
+    sizes = np.bincount(labelled.ravel())[1:]
+    return np.asarray(labelled == int(np.argmax(sizes)) + 1)
+
+
+def _corners(component: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the corners of the border pixels, in coordinates of pixel centres ``(row, column)``."""
+    border = component & ~ndimage.binary_erosion(component, border_value=0)
+    rows, columns = np.nonzero(border)
+    centres = np.stack([rows, columns], axis=1).astype(np.float64)
+    offsets = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
+    return np.unique((centres[:, None, :] + offsets[None]).reshape(-1, 2), axis=0)
+
+
+def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    try:
+        return np.asarray(points[ConvexHull(points).vertices])
+    except QhullError:
+        return points
+
+
+def _pixel(point: NDArray[np.float64], spacing: NDArray[np.float64]) -> tuple[float, float]:
+    row, column = point / spacing
+    return float(row), float(column)
