@@ -24,6 +24,7 @@ from dicom_io.results.source import copy_patient_and_study
 from dicom_io.results.vocabulary import AI_NOTICE, ascii_text
 
 __all__ = [
+    "CAD_REPORTS",
     "KEY_IMAGES",
     "STRUCTURED_REPORTS",
     "SeriesKind",
@@ -47,6 +48,7 @@ class SeriesKind:
 
 STRUCTURED_REPORTS = SeriesKind("structured-report", 9301, "SR", "report")
 KEY_IMAGES = SeriesKind("key-image", 9302, "OT", "key images")
+CAD_REPORTS = SeriesKind("cad-report", 9304, "SR", "CAD report")
 
 
 def software_version() -> str:

@@ -21,29 +21,18 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from dicom_io.reading.attributes import items, text, uid
 from dicom_io.results.asserts import check_report
-from dicom_io.results.context import Predecessor
+from dicom_io.results.document import add_document_header
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import STRUCTURED_REPORTS, start
 from dicom_io.results.loop_guard import MANUFACTURER
 from dicom_io.results.measurement_groups import film_group, finding_group, reading_group
-from dicom_io.results.source import copy_elements
-from dicom_io.results.vocabulary import ascii_text, coding_scheme_identification, concept
+from dicom_io.results.vocabulary import ascii_text, concept
 
 __all__ = ["encode_structured_report"]
 
 _CHEST_RADIOGRAPHY = concept("399208008", "SCT", "Plain chest X-ray")
 _RADIOGRAPHY = concept("168537006", "SCT", "Plain radiography")
 _QUALITATIVE_EVALUATIONS = concept("C0034375", "UMLS", "Qualitative Evaluations")
-_REQUEST = (
-    "AccessionNumber",
-    "IssuerOfAccessionNumberSequence",
-    "PlacerOrderNumberImagingServiceRequest",
-    "FillerOrderNumberImagingServiceRequest",
-    "RequestedProcedureID",
-    "RequestedProcedureDescription",
-    "RequestedProcedureCodeSequence",
-)
-_REQUEST_TYPE_2 = tuple(keyword for keyword in _REQUEST if not keyword.startswith("Issuer"))
 
 
 def encode_structured_report(context: FilmContext) -> Dataset:
@@ -74,22 +63,7 @@ def encode_structured_report(context: FilmContext) -> Dataset:
         instance="structured-report",
         number=1,
     )
-    report.ReferencedPerformedProcedureStepSequence = []
-    report.CodingSchemeIdentificationSequence = [coding_scheme_identification()]
-    report.CompletionFlag = "PARTIAL" if context.partial else "COMPLETE"
-    if context.partial:
-        report.CompletionFlagDescription = "Not every image of the study was read"
-    report.VerificationFlag = "UNVERIFIED"
-    report.PreliminaryFlag = "PRELIMINARY"
-    report.PerformedProcedureCodeSequence = []
-    report.CurrentRequestedProcedureEvidenceSequence = [_evidence(context.headers)]
-    request = _request(source)
-    if request is not None:
-        report.ReferencedRequestSequence = [request]
-    if context.predecessor is not None:
-        report.PredecessorDocumentsSequence = [
-            _predecessor(str(source.StudyInstanceUID), context.predecessor)
-        ]
+    add_document_header(report, context)
     report.update(_content(context)[0])
     check_report(report, context)
     return report
@@ -154,51 +128,3 @@ def _procedures(headers: Iterable[Dataset]) -> list[CodedConcept]:
                     scheme_version=uid(item, "CodingSchemeVersion") or None,
                 )
     return list(stated.values()) or [_CHEST_RADIOGRAPHY if chest else _RADIOGRAPHY]
-
-
-def _evidence(headers: Iterable[Dataset]) -> Dataset:
-    by_series: dict[str, list[Dataset]] = {}
-    item = Dataset()
-    for header in headers:
-        item.StudyInstanceUID = str(header.StudyInstanceUID)
-        reference = Dataset()
-        reference.ReferencedSOPClassUID = str(header.SOPClassUID)
-        reference.ReferencedSOPInstanceUID = str(header.SOPInstanceUID)
-        by_series.setdefault(str(header.SeriesInstanceUID), []).append(reference)
-    item.ReferencedSeriesSequence = [_series(uid, references) for uid, references in by_series.items()]
-    return item
-
-
-def _predecessor(study_instance_uid: str, predecessor: Predecessor) -> Dataset:
-    reference = Dataset()
-    reference.ReferencedSOPClassUID = predecessor.sop_class_uid
-    reference.ReferencedSOPInstanceUID = predecessor.sop_instance_uid
-    item = Dataset()
-    item.StudyInstanceUID = study_instance_uid
-    item.ReferencedSeriesSequence = [_series(predecessor.series_instance_uid, [reference])]
-    return item
-
-
-def _series(uid: str, references: list[Dataset]) -> Dataset:
-    item = Dataset()
-    item.SeriesInstanceUID = uid
-    item.ReferencedSOPSequence = references
-    return item
-
-
-def _request(source: Dataset) -> Dataset | None:
-    """Return which order the report answers, where the source names one."""
-    item = Dataset()
-    item.set_original_encoding(False, True, source.original_character_set)
-    copy_elements(source, item, _REQUEST)
-    attributes = items(source, "RequestAttributesSequence")
-    if attributes:
-        copy_elements(attributes[0], item, _REQUEST)
-    if "AccessionNumber" not in item and not attributes:
-        return None
-    item.StudyInstanceUID = str(source.StudyInstanceUID)
-    item.ReferencedStudySequence = []
-    for keyword in _REQUEST_TYPE_2:
-        if keyword not in item:
-            setattr(item, keyword, [] if keyword.endswith("Sequence") else None)
-    return item
