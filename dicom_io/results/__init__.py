@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dicom_io.results.asserts import check_report
 from dicom_io.results.context import PackageIdentity, Predecessor, ResultContext
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
@@ -25,7 +24,6 @@ __all__ = [
     "ResultIdentity",
     "ResultInvalid",
     "VolumeContext",
-    "check_report",
     "derived_uid",
     "encode_key_image",
     "encode_structured_report",

@@ -14,7 +14,7 @@ from pydicom.uid import (
 )
 
 from dicom_io.reading.attributes import numbers, text
-from dicom_io.results.asserts import check_key_image
+from dicom_io.results.film_asserts import check_key_image
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import KEY_IMAGES, start
 from dicom_io.results.key_image import render_key_image

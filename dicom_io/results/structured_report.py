@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from highdicom.sr import (
-    CodedConcept,
     ContainerContentItem,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
@@ -13,35 +10,49 @@ from highdicom.sr import (
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
     RelationshipTypeValues,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import Comprehensive3DSRStorage
 
-from dicom_io.reading.attributes import items, text, uid
-from dicom_io.results.asserts import check_report
 from dicom_io.results.document import add_document_header
+from dicom_io.results.errors import ResultInvalid
+from dicom_io.results.film_asserts import check_film_report
 from dicom_io.results.film_context import FilmContext
+from dicom_io.results.film_groups import failure_group, film_group, finding_group, source_film
 from dicom_io.results.header import STRUCTURED_REPORTS, start
 from dicom_io.results.loop_guard import MANUFACTURER
-from dicom_io.results.measurement_groups import film_group, finding_group, reading_group
+from dicom_io.results.measurement_groups import reading_group
+from dicom_io.results.procedures import procedures_of
 from dicom_io.results.vocabulary import ascii_text, concept
+from dicom_io.results.volume_asserts import check_volume_report
+from dicom_io.results.volume_context import VolumeContext
+from dicom_io.results.volume_groups import key_slice_group, volume_group, whole_volume_group
 
 __all__ = ["encode_structured_report"]
 
-_CHEST_RADIOGRAPHY = concept("399208008", "SCT", "Plain chest X-ray")
-_RADIOGRAPHY = concept("168537006", "SCT", "Plain radiography")
 _QUALITATIVE_EVALUATIONS = concept("C0034375", "UMLS", "Qualitative Evaluations")
+_Group = (
+    MeasurementsAndQualitativeEvaluations
+    | PlanarROIMeasurementsAndQualitativeEvaluations
+    | VolumetricROIMeasurementsAndQualitativeEvaluations
+)
 
 
-def encode_structured_report(context: FilmContext) -> Dataset:
-    """Return the report of a reading, with findings or without.
+def encode_structured_report(
+    context: FilmContext | VolumeContext, segmentation: Dataset | None = None
+) -> Dataset:
+    """Return the report of a reading, with findings or without, and of one that failed.
 
     Parameters
     ----------
-    context : FilmContext
+    context : FilmContext or VolumeContext
         The reading. The same context gives the same data set.
+    segmentation : Dataset or None
+        The segmentation of a volume with findings, which the volumetric groups point at.
 
     Returns
     -------
@@ -53,23 +64,63 @@ def encode_structured_report(context: FilmContext) -> Dataset:
     ------
     ResultInvalid
         The report does not say what the reading says; nothing of it must be sent.
+
+    References
+    ----------
+    PS3.16 TID 1500 with TID 1410, 1411 and 1501; IHE Radiology AI Results.
     """
-    source = context.headers[0]
     report = start(
         context,
-        source,
+        context.headers[0],
         kind=STRUCTURED_REPORTS,
         sop_class_uid=Comprehensive3DSRStorage,
         instance="structured-report",
         number=1,
     )
-    add_document_header(report, context)
-    report.update(_content(context)[0])
-    check_report(report, context)
+    if isinstance(context, FilmContext):
+        add_document_header(report, context)
+        report.update(_content(context, *_film_groups(context)))
+        check_film_report(report, context)
+        return report
+    if context.has_findings and segmentation is None:
+        raise ResultInvalid("the report of a volume with findings points at its segmentation")
+    evidence = context.headers if segmentation is None else (*context.headers, segmentation)
+    add_document_header(report, context, evidence=evidence)
+    report.update(_content(context, *_volume_groups(context, segmentation)))
+    check_volume_report(report, context, segmentation)
     return report
 
 
-def _content(context: FilmContext) -> MeasurementReport:
+def _film_groups(context: FilmContext) -> tuple[list[_Group], list[_Group]]:
+    read = {reading.sop_instance_uid: reading for reading in context.readings}
+    failed = {failure.sop_instance_uid: failure for failure in context.failures}
+    planar: list[_Group] = [
+        finding_group(context, f) for f in sorted(context.findings, key=lambda f: f.number)
+    ]
+    whole: list[_Group] = []
+    for position, header in enumerate(context.headers, start=1):
+        film = str(header.SOPInstanceUID)
+        if film in read:
+            whole.append(film_group(context, read[film], position))
+        else:
+            whole.append(failure_group(context, failed[film], position))
+    films = [source_film(header) for header in context.headers]
+    whole.append(reading_group(context, failed=not context.readings, source_images=films))
+    return planar, whole
+
+
+def _volume_groups(context: VolumeContext, segmentation: Dataset | None) -> tuple[list[_Group], list[_Group]]:
+    of_findings: list[_Group] = []
+    if segmentation is not None:
+        for finding in context.reading.findings:
+            of_findings += [
+                volume_group(context, finding, segmentation),
+                key_slice_group(context, finding),
+            ]
+    return of_findings, [whole_volume_group(context), reading_group(context)]
+
+
+def _content(context: FilmContext | VolumeContext, of_findings: list[_Group], whole: list[_Group]) -> Dataset:
     package = context.package
     observer = ObserverContext(
         observer_type=codes.DCM.Device,
@@ -81,27 +132,22 @@ def _content(context: FilmContext) -> MeasurementReport:
             serial_number=ascii_text(package.serial),
         ),
     )
-    by_film = {reading.sop_instance_uid: reading for reading in context.readings}
-    planar = [finding_group(context, f) for f in sorted(context.findings, key=lambda f: f.number)]
-    whole = [
-        film_group(context, by_film[str(header.SOPInstanceUID)], number)
-        for number, header in enumerate(context.headers, start=1)
-    ]
-    whole.append(reading_group(context))
     # Readers that tell planar groups by counting regions over the whole container (PixelMed) take every
-    # group for a planar one where there is exactly one region; the groups of whole films then stand apart.
-    apart = len(planar) == 1
+    # group for a planar one where there is exactly one region; the groups of whole images then stand apart.
+    regions = sum(isinstance(one, PlanarROIMeasurementsAndQualitativeEvaluations) for one in of_findings)
+    apart = regions == 1
     report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer),
-        procedure_reported=_procedures(context.headers),
-        imaging_measurements=planar if apart else [*planar, *whole],
+        procedure_reported=procedures_of(context.headers),
+        imaging_measurements=of_findings if apart else [*of_findings, *whole],
     )
     if apart:
         report[0].ContentSequence.append(_qualitative_evaluations(whole))
-    return report
+    content: Dataset = report[0]
+    return content
 
 
-def _qualitative_evaluations(groups: list[MeasurementsAndQualitativeEvaluations]) -> ContainerContentItem:
+def _qualitative_evaluations(groups: list[_Group]) -> ContainerContentItem:
     container = ContainerContentItem(
         name=_QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS
     )
@@ -109,22 +155,3 @@ def _qualitative_evaluations(groups: list[MeasurementsAndQualitativeEvaluations]
     for group in groups:
         container.ContentSequence.extend(group)
     return container
-
-
-def _procedures(headers: Iterable[Dataset]) -> list[CodedConcept]:
-    """Return the imaging procedures as the source codes them, else what its tags say it is."""
-    stated: dict[tuple[str, str], CodedConcept] = {}
-    chest = False
-    for header in headers:
-        chest = chest or text(header, "BodyPartExamined") == "CHEST"
-        for item in items(header, "ProcedureCodeSequence"):
-            value, scheme = uid(item, "CodeValue"), uid(item, "CodingSchemeDesignator")
-            meaning = uid(item, "CodeMeaning")
-            if value and scheme and meaning:
-                stated[(value, scheme)] = CodedConcept(
-                    value=value,
-                    scheme_designator=scheme,
-                    meaning=meaning[:64],
-                    scheme_version=uid(item, "CodingSchemeVersion") or None,
-                )
-    return list(stated.values()) or [_CHEST_RADIOGRAPHY if chest else _RADIOGRAPHY]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_io.results import ResultInvalid, check_report, encode_structured_report
+from dicom_io.results import ResultInvalid, encode_structured_report
+from dicom_io.results.film_asserts import check_film_report
 from tests.dicom_io.results.factory import ONE, context, header
 
 MADE = context(boxes=ONE)
@@ -92,21 +93,21 @@ def less_evidence(report: Dataset) -> None:
         (leave_image, "leaves its image"),
         (open_region, "needs one closed box"),
         (other_source, "not among its evidence"),
-        (other_source, "not selected from its film"),
+        (other_source, "not selected from its image"),
         (wrong_unit, "no UCUM unit"),
         (wrong_size, "not what its box and the pixel spacing give"),
         (lambda report: drop(report, "121207"), "not what its box and the pixel spacing give"),
         (wrong_certainty, "the certainty of finding 1 is not its score"),
         (other_study, "not in the study of its films"),
-        (less_evidence, "evidence is not the films"),
+        (less_evidence, "evidence is not what was read"),
     ],
 )
 def test_a_damaged_report_is_refused(damage: Callable[[Dataset], None], message: str) -> None:
     report = encode_structured_report(MADE)
-    check_report(report, MADE)
+    check_film_report(report, MADE)
     damage(report)
     with pytest.raises(ResultInvalid, match=message):
-        check_report(report, MADE)
+        check_film_report(report, MADE)
 
 
 def test_a_size_that_does_not_follow_from_the_spacing_is_not_encoded() -> None:
@@ -131,4 +132,4 @@ def test_every_problem_is_listed() -> None:
     wrong_unit(report)
     wrong_certainty(report)
     with pytest.raises(ResultInvalid, match="UCUM.*certainty"):
-        check_report(report, MADE)
+        check_film_report(report, MADE)

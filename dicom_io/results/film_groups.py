@@ -1,0 +1,160 @@
+"""Measurement groups of films: one per finding, one per film, read or not."""
+
+from __future__ import annotations
+
+import numpy as np
+from highdicom.sr import (
+    CodedConcept,
+    FindingSite,
+    ImageRegion,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from dicom_io.reading.attributes import number, text
+from dicom_io.results.film_context import FilmContext
+from dicom_io.results.measurement_groups import (
+    add_comment,
+    algorithm,
+    box_corners,
+    measurement,
+    summary_code,
+    tracking,
+)
+from dicom_io.results.vocabulary import AI_NOTICE, component_concept, concept, own
+from models.results import FilmReading, Finding, ImageFailure
+
+__all__ = [
+    "CALIBRATED_PLANE",
+    "DETECTOR_PLANE",
+    "ESTIMATED_PLANE",
+    "failure_group",
+    "film_group",
+    "finding_group",
+    "source_film",
+]
+
+_THORAX = concept("51185008", "SCT", "Chest")
+
+DETECTOR_PLANE = own("detector-plane", "Detector or film plane, not corrected for magnification")
+ESTIMATED_PLANE = own("estimated-plane", "Corrected by the estimated magnification factor")
+CALIBRATED_PLANE = own("calibrated-plane", "Plane that the pixel spacing is calibrated for")
+_PLANE_WORDS = {
+    DETECTOR_PLANE.value: "Sizes are those of the outlining box in the plane of the detector: in the patient "
+    "it is smaller, by the magnification of the projection.",
+    ESTIMATED_PLANE.value: "Sizes are those of the outlining box, corrected by the estimated magnification "
+    "that the source states: an estimate.",
+    CALIBRATED_PLANE.value: "Sizes are those of the outlining box in the plane that the pixel spacing is "
+    "calibrated for.",
+}
+
+
+def finding_group(context: FilmContext, finding: Finding) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    """Return TID 1410 for one finding: where, how sure, how large."""
+    header, candidate = context.header_of(finding.sop_instance_uid), finding.candidate
+    region = ImageRegion(
+        graphic_type="POLYLINE",
+        graphic_data=np.array(
+            box_corners(candidate.box, int(header.Rows), int(header.Columns)), dtype=np.float32
+        ),
+        source_image=SourceImageForRegion(str(header.SOPClassUID), str(header.SOPInstanceUID)),
+    )
+    measurements = [
+        measurement(codes.DCM.CertaintyOfFinding, 100 * candidate.score, codes.UCUM.Percent),
+        measurement(component_concept("member_support"), candidate.support, codes.UCUM.Ratio),
+        measurement(component_concept("score_spread"), candidate.score_spread, codes.UCUM.NoUnits),
+        measurement(component_concept("mean_iou"), candidate.mean_iou, codes.UCUM.Ratio),
+        *_sizes(header, finding),
+    ]
+    meaning = context.package.finding.meaning
+    group = PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking(context, f"{meaning} {finding.number}", f"finding-{finding.number}"),
+        referenced_region=region,
+        finding_type=concept(context.package.finding.code, context.package.finding.scheme, meaning),
+        algorithm_id=algorithm(context),
+        finding_sites=_sites(header),
+        measurements=measurements,
+    )
+    add_comment(group, AI_NOTICE)
+    if finding.size_mm is None:
+        add_comment(group, "The source image states no pixel spacing: sizes in millimetres are not known.")
+    else:
+        add_comment(group, _PLANE_WORDS[_plane(header, finding).value])
+    return group
+
+
+def film_group(
+    context: FilmContext, reading: FilmReading, position: int
+) -> MeasurementsAndQualitativeEvaluations:
+    """Return TID 1501 for one film as a whole, also where nothing was found."""
+    header = context.header_of(reading.sop_instance_uid)
+    found = context.findings_on(reading.sop_instance_uid)
+    meaning = context.package.finding.meaning
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking(context, f"Film {position}", f"film:{reading.sop_instance_uid}"),
+        finding_type=summary_code(findings=bool(found), partial=False),
+        algorithm_id=algorithm(context),
+        finding_sites=_sites(header),
+        measurements=[
+            measurement(own("film-score", f"Score that the film shows: {meaning}"), 100 * reading.case_score,
+                    codes.UCUM.Percent),
+            measurement(own("findings", "Number of findings"), len(found), codes.UCUM.NoUnits),
+            measurement(own("members", "Number of ensemble members"), reading.members, codes.UCUM.NoUnits),
+            measurement(own("operating-point", "Score from which a candidate is a finding"),
+                    100 * reading.operating_point, codes.UCUM.Percent),
+        ],
+        source_images=[source_film(header)],
+    )  # fmt: skip
+    words = f"{len(found)} finding(s) at or above the operating point." if found else (
+        "No finding at or above the operating point. This does not exclude disease."
+    )  # fmt: skip
+    add_comment(group, f"{AI_NOTICE}. {words}")
+    return group
+
+
+def failure_group(
+    context: FilmContext, failure: ImageFailure, position: int
+) -> MeasurementsAndQualitativeEvaluations:
+    """Return TID 1501 for one film that could not be read: silence is not a negative reading."""
+    header = context.header_of(failure.sop_instance_uid)
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking(context, f"Film {position}", f"film:{failure.sop_instance_uid}"),
+        finding_type=summary_code(findings=False, partial=True, failed=True),
+        algorithm_id=algorithm(context),
+        finding_sites=_sites(header),
+        source_images=[source_film(header)],
+    )
+    add_comment(group, f"{AI_NOTICE}. The algorithm did not read this image: {failure.reason}")
+    return group
+
+
+def _sizes(header: Dataset, finding: Finding) -> list[Measurement]:
+    if finding.size_mm is None:
+        return []
+    method, (height, width) = _plane(header, finding), finding.size_mm
+    return [
+        measurement(codes.DCM.Height, height, codes.UCUM.Millimeter, method),
+        measurement(codes.SCT.Width, width, codes.UCUM.Millimeter, method),
+    ]
+
+
+def _plane(header: Dataset, finding: Finding) -> CodedConcept:
+    if finding.size_is_calibrated:
+        return CALIBRATED_PLANE
+    corrected = (number(header, "EstimatedRadiographicMagnificationFactor") or 1.0) > 1.0
+    return ESTIMATED_PLANE if corrected else DETECTOR_PLANE
+
+
+def _sites(header: Dataset) -> list[FindingSite] | None:
+    is_chest = text(header, "BodyPartExamined") in {"CHEST", "THORAX", "LUNG"}
+    return [FindingSite(_THORAX)] if is_chest else None
+
+
+def source_film(header: Dataset) -> SourceImageForMeasurementGroup:
+    """Refer to a film from a measurement group."""
+    return SourceImageForMeasurementGroup(str(header.SOPClassUID), str(header.SOPInstanceUID))
