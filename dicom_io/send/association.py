@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
 from dicom_io.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_io.send.diagnosis import diagnose, words
 from dicom_io.send.nodes import AssociationRefused, NodeAddress, NodeUnreachable
 
 __all__ = ["associated"]
@@ -27,11 +28,15 @@ _REJECTIONS = {
 
 @contextmanager
 def associated(
-    node: NodeAddress, calling_ae_title: str, contexts: Sequence[PresentationContext]
+    node: NodeAddress,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    handlers: Sequence[tuple[Any, Any]] = (),
 ) -> Iterator[Association]:
-    """Give an association with ``node``, and release it afterwards.
+    """Give an association with ``node``, over TLS where it says so, and release it afterwards.
 
     The association is also given when the node accepted none of the contexts; it is then not established.
+    ``handlers`` are pynetdicom's pairs of event and function.
 
     Raises
     ------
@@ -39,7 +44,10 @@ def associated(
         No connection, or it was closed before the negotiation ended.
     AssociationRefused
         The node rejected the association.
+    SendError
+        A file of the TLS identity cannot be used.
     """
+    secure = None if node.tls is None else (node.tls.client_context(), node.host)
     connected: list[bool] = []
     entity = AE(calling_ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -52,10 +60,11 @@ def associated(
             node.port,
             contexts=list(contexts),
             ae_title=node.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, lambda _event: connected.append(True))],
+            evt_handlers=[(evt.EVT_CONN_OPEN, lambda _event: connected.append(True)), *handlers],
+            tls_args=secure,
         )
     except OSError as error:
-        raise NodeUnreachable(f"{node}: {_words(error)}") from error
+        raise NodeUnreachable(f"{node}: {words(error)}") from error
     try:
         if not association.is_established:
             _explain(association, node, calling_ae_title, bool(connected))
@@ -74,26 +83,16 @@ def _explain(association: Association, node: NodeAddress, calling: str, connecte
         reason = _REJECTIONS.get(key, "it gave no reason").format(calling=calling, called=node.ae_title)
         raise AssociationRefused(f"{node} refused the association: {reason}", transient=answer.result == 2)
     if not connected:
-        raise NodeUnreachable(f"{node}: {_diagnose(node)}")
+        raise NodeUnreachable(f"{node}: {_reason(node) or 'no connection at first, though now: send again'}")
     if not association.rejected_contexts:
+        problem = _reason(node) if node.tls is not None else None
+        kind = "without TLS" if node.tls is None else "with TLS"
         raise NodeUnreachable(
-            f"{node} closed the connection during negotiation: is it a DICOM node, without TLS, at this port?"
+            f"{node}: {problem}"
+            if problem
+            else f"{node} closed the connection during negotiation: is it a DICOM node, {kind}, at this port?"
         )
 
 
-def _diagnose(node: NodeAddress) -> str:
-    try:
-        with socket.create_connection((node.host, node.port), timeout=node.timeout_s):
-            return "no connection at the first try, though there is one now: send again"
-    except OSError as error:
-        return _words(error)
-
-
-def _words(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there: start the node or correct its port"
-    if isinstance(error, TimeoutError):
-        return "no answer in time: check the address and the firewall"
-    if isinstance(error, socket.gaierror):
-        return "the host name is not known: correct the node's host"
-    return f"no connection ({error.strerror or type(error).__name__}): check address and network"
+def _reason(node: NodeAddress) -> str | None:
+    return diagnose(node.host, node.port, node.timeout_s, node.tls)

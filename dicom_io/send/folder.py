@@ -51,7 +51,8 @@ def _copy(path: Path, folder: Path) -> SendResult:
         temporary.replace(folder / path.name)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        return SendResult(path, None, None, f"cannot be copied: {error.strerror or type(error).__name__}")
+        reason = f"cannot be copied: {error.strerror or type(error).__name__}"
+        return SendResult(path, None, None, reason, permanent=not os.access(path, os.R_OK))
     return SendResult(path, None, 0x0000)
 
 

@@ -157,6 +157,7 @@ def test_files_that_cannot_be_sent(tmp_path: Path, archive: ArchiveNode) -> None
     assert errors[1] == "cannot be read: No such file or directory"
     assert errors[2] is not None
     assert [result.delivered for result in results] == [False, False, False, True]
+    assert [result.permanent for result in results] == [True, True, True, False]
     assert [result.path for result in results] == [
         text,
         tmp_path / "missing.dcm",
@@ -179,7 +180,7 @@ def test_refused_syntax_is_named(tmp_path: Path) -> None:
     with scp(lambda _event: 0) as node:
         results = send_files([compressed, plain], node)
         assert [result.delivered for result in results] == [False, True]
-        assert results[0].status is None
+        assert (results[0].status, results[0].permanent) == (None, True)
         assert results[0].error == (
             f"{node} does not accept Computed Radiography Image Storage in JPEG Baseline (Process 1) "
             f"({JPEG}): enable it there, or send a copy in another transfer syntax"
@@ -190,10 +191,19 @@ def test_refused_syntax_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "delivered"),
-    [(0x0000, True), (0xB000, True), (0xA700, False), (0xC000, False), (0x0122, False)],
+    ("status", "delivered", "permanent"),
+    [
+        (0x0000, True, False),
+        (0xB000, True, False),
+        (0x0110, False, False),
+        (0xA700, False, False),
+        (0xA900, False, True),
+        (0xC000, False, True),
+        (0xC123, False, True),
+        (0x0122, False, True),
+    ],
 )
-def test_statuses(tmp_path: Path, status: int, delivered: bool) -> None:
+def test_statuses(tmp_path: Path, status: int, delivered: bool, permanent: bool) -> None:
     def answer(_event: evt.Event) -> pydicom.Dataset:
         reply = pydicom.Dataset()
         reply.Status = status
@@ -202,27 +212,87 @@ def test_statuses(tmp_path: Path, status: int, delivered: bool) -> None:
 
     with scp(answer) as node:
         (result,) = send_files([film_file(tmp_path)], node)
-    assert (result.status, result.delivered) == (status, delivered)
+    assert (result.status, result.delivered, result.permanent) == (status, delivered, permanent)
     if not delivered:
         assert result.error == f"{node} answered 0x{status:04X}"
 
 
 def test_node_that_aborts_in_the_middle(tmp_path: Path) -> None:
-    count = 0
+    """One object that the node cannot bear does not keep the others back, and none is sent twice."""
+    paths = [film_file(tmp_path, f"{number}.dcm") for number in range(4)]
+    uids = [str(pydicom.dcmread(path).SOPInstanceUID) for path in paths]
+    seen: list[str] = []
 
     def answer(event: evt.Event) -> int:
-        nonlocal count
-        count += 1
-        if count == 2:
+        seen.append(str(event.request.AffectedSOPInstanceUID))
+        if seen[-1] == uids[1]:
             event.assoc.abort()
         return 0
 
-    paths = [film_file(tmp_path, f"{number}.dcm") for number in range(4)]
     with scp(answer) as node:
         results = send_files(paths, node)
-    assert [result.delivered for result in results] == [True, False, False, False]
+    assert [result.delivered for result in results] == [True, False, True, True]
     assert "the connection was lost; it may have the object" in str(results[1].error)
-    assert "not sent: the connection to" in str(results[2].error)
+    assert not results[1].permanent
+    assert seen == uids
+
+
+def test_node_that_aborts_again_and_again(tmp_path: Path) -> None:
+    paths = [film_file(tmp_path, f"{number}.dcm") for number in range(4)]
+    associations: list[Any] = []
+
+    def answer(event: evt.Event) -> int:
+        associations.append(event.assoc)
+        event.assoc.abort()
+        return 0
+
+    told: list[SendResult] = []
+    with scp(answer) as node:
+        results = send_files(paths, node, on_progress=told.append)
+    assert len(associations) == 2
+    assert results == told
+    assert [result.delivered for result in results] == [False] * 4
+    assert ["may have the object" in str(result.error) for result in results] == [True, True, False, False]
+    assert results[2].error == f"not sent: the connection to {node} was lost before"
+    assert not any(result.permanent for result in results)
+
+
+def test_node_that_dies_in_the_middle(tmp_path: Path) -> None:
+    """The node is gone when we come back: stated for every file that is left."""
+    servers: list[Any] = []
+
+    def answer(event: evt.Event) -> int:
+        servers[0].server_close()
+        event.assoc.abort()
+        return 0
+
+    entity = AE("DYING")
+    entity.add_supported_context(CR, EXPLICIT)
+    handlers = [(evt.EVT_C_STORE, answer)]
+    servers.append(entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers))
+    node = NodeAddress("DYING", "127.0.0.1", servers[0].server_address[1], 2.0)
+    paths = [film_file(tmp_path, f"{number}.dcm") for number in range(3)]
+    results = send_files(paths, node)
+    servers[0].shutdown()
+    assert [result.delivered for result in results] == [False] * 3
+    assert "may have the object" in str(results[0].error)
+    for result in results[1:]:
+        assert str(result.error).startswith(f"not sent: {node}: nothing listens there")
+        assert not result.permanent
+
+
+def test_file_that_vanishes_while_others_are_sent(tmp_path: Path) -> None:
+    paths = [film_file(tmp_path, f"{number}.dcm") for number in range(3)]
+
+    def answer(_event: evt.Event) -> int:
+        paths[1].unlink(missing_ok=True)
+        return 0
+
+    with scp(answer) as node:
+        results = send_files(paths, node)
+    assert [result.delivered for result in results] == [True, False, True]
+    assert results[1].error == "cannot be read: No such file or directory"
+    assert results[1].permanent
 
 
 def test_node_that_does_not_answer_in_time(tmp_path: Path) -> None:
