@@ -16,6 +16,8 @@ from flows.journal.journal import Journal, open_journal
 from flows.journal.overview import Overview, StudyOverview
 from flows.journal.records import (
     AttemptRecord,
+    CommitmentOutcome,
+    DeliveryOutcome,
     DeliveryRecord,
     EventRecord,
     JobDraft,
@@ -26,14 +28,28 @@ from flows.journal.records import (
     StudyRecord,
     Urgency,
 )
-from flows.journal.states import ACTIVE_JOB_STATES, FINAL_JOB_STATES, DeliveryState, JobState, StudyState
+from flows.journal.states import (
+    ACTIVE_JOB_STATES,
+    DELIVERED_STATES,
+    FINAL_JOB_STATES,
+    OPEN_DELIVERY_STATES,
+    DeadReason,
+    DeliveryState,
+    JobState,
+    StudyState,
+)
 
 __all__ = [
     "ACTIVE_JOB_STATES",
+    "DELIVERED_STATES",
     "FINAL_JOB_STATES",
+    "OPEN_DELIVERY_STATES",
     "AttemptRecord",
+    "CommitmentOutcome",
     "ConflictingInstance",
     "ConflictingResult",
+    "DeadReason",
+    "DeliveryOutcome",
     "DeliveryRecord",
     "DeliveryState",
     "EventRecord",

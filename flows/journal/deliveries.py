@@ -1,122 +1,79 @@
-"""Result objects and their way to each destination; reading a study again."""
+"""Deliveries: each result object on its way to each destination."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
-from flows.journal.errors import ConflictingResult, ReprocessRefused, UnknownRecord
+from flows.journal.errors import UnknownRecord
 from flows.journal.jobs import JobsJournal
-from flows.journal.records import DeliveryRecord, JobRecord, ResultObject, ResultRecord
-from flows.journal.states import FINAL_JOB_STATES, DeliveryState, check_delivery_step
-from flows.journal.tables import deliveries, jobs, results
+from flows.journal.records import DeliveryOutcome, DeliveryRecord
+from flows.journal.states import (
+    DELIVERED_STATES,
+    OPEN_DELIVERY_STATES,
+    DeadReason,
+    DeliveryState,
+    check_delivery_step,
+)
+from flows.journal.tables import commitments, deliveries, jobs, results, studies
 
-__all__ = ["DeliveriesJournal"]
+__all__ = ["FRESH", "DeliveriesJournal", "supersede", "with_path"]
+
+FRESH: Final[Mapping[str, Any]] = {
+    "attempts": 0,
+    "error": None,
+    "dead_reason": None,
+    "stored_at": None,
+    "committed_at": None,
+    "asked_at": None,
+    "transaction_uid": None,
+    "commitment_requests": 0,
+}
+"""Columns of a delivery that begins from the beginning."""
 
 
 def _delivery_query() -> Select[Any]:
-    return select(
-        deliveries,
-        results.c.kind,
-        results.c.sop_class_uid,
-        results.c.sop_instance_uid,
-        results.c.path,
-        results.c.sha256,
-    ).join(results, results.c.id == deliveries.c.result_id)
+    return (
+        select(
+            deliveries,
+            results.c.kind,
+            results.c.sop_class_uid,
+            results.c.sop_instance_uid,
+            results.c.path,
+            results.c.sha256,
+            studies.c.pseudonym,
+            jobs.c.route,
+            jobs.c.revision,
+            jobs.c.state.label("job_state"),
+        )
+        .join(results, results.c.id == deliveries.c.result_id)
+        .join(jobs, jobs.c.id == deliveries.c.job_id)
+        .join(studies, studies.c.id == jobs.c.study_id)
+    )
 
 
-def _with_path(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def with_path(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    """Return a row's values, its path as a Path."""
     values = dict(row._mapping)
     values["path"] = Path(values["path"])
     return values
 
 
+def supersede(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Have reports on earlier requests ignored: the objects are sent anew, or were."""
+    chosen = select(deliveries.c.id).where(*which)
+    connection.execute(
+        update(commitments)
+        .where(commitments.c.outcome.is_(None), commitments.c.delivery_id.in_(chosen))
+        .values(outcome="superseded")
+    )
+
+
 class DeliveriesJournal(JobsJournal):
-    """What encoding and delivering write, and what a repeat may rely on."""
-
-    def record_results(
-        self, job_id: int, objects: Sequence[ResultObject], destinations: Sequence[str]
-    ) -> list[DeliveryRecord]:
-        """Record encoded objects and one delivery per object and destination; a repeat adds nothing.
-
-        Returns
-        -------
-        list of DeliveryRecord
-            All deliveries of the job, sent ones too.
-
-        Raises
-        ------
-        ConflictingResult
-            A UID was already used with other content, or by another job.
-        """
-        now = self._clock()
-        with self._writing() as connection:
-            self._job(connection, job_id, lock=True)
-            for one in objects:
-                held = connection.execute(
-                    select(results.c.id, results.c.job_id, results.c.sha256).where(
-                        results.c.sop_instance_uid == one.sop_instance_uid
-                    )
-                ).one_or_none()
-                if held is not None and (held.job_id, held.sha256) != (job_id, one.sha256):
-                    raise ConflictingResult(
-                        f"{one.kind} {one.sop_instance_uid} of job {job_id} is already kept for "
-                        f"job {held.job_id} with other content: a new reading needs a new revision"
-                        if held.sha256 != one.sha256
-                        else f"{one.kind} {one.sop_instance_uid} of job {job_id} belongs to job {held.job_id}"
-                    )
-                values = {
-                    "job_id": job_id,
-                    "kind": one.kind,
-                    "sop_class_uid": one.sop_class_uid,
-                    "sop_instance_uid": one.sop_instance_uid,
-                    "series_instance_uid": one.series_instance_uid,
-                    "path": str(one.path),
-                    "sha256": one.sha256,
-                    "size_bytes": one.size_bytes,
-                    "created_at": now,
-                }
-                if held is None:
-                    result_id = connection.execute(
-                        insert(results).returning(results.c.id), values
-                    ).scalar_one()
-                else:
-                    result_id = held.id
-                for destination in dict.fromkeys(destinations):
-                    connection.execute(
-                        self._insert_if_absent(deliveries),
-                        {
-                            "job_id": job_id,
-                            "result_id": result_id,
-                            "destination": destination,
-                            "state": "pending",
-                            "attempts": 0,
-                            "created_at": now,
-                            "state_at": now,
-                        },
-                    )
-        return self.deliveries(job_id)
-
-    def job_results(self, job_id: int) -> list[ResultRecord]:
-        """Return the kept objects of a job in the order they were recorded."""
-        with self._reading() as connection:
-            rows = connection.execute(
-                select(results).where(results.c.job_id == job_id).order_by(results.c.id)
-            ).all()
-        return [ResultRecord(**_with_path(row)) for row in rows]
-
-    def predecessor_results(self, job_id: int) -> list[ResultRecord]:
-        """Return the objects of the nearest earlier revision that has any."""
-        job = self.job(job_id)
-        while job.predecessor_id is not None:
-            found = self.job_results(job.predecessor_id)
-            if found:
-                return found
-            job = self.job(job.predecessor_id)
-        return []
+    """What delivering asks and writes."""
 
     def deliveries(self, job_id: int) -> list[DeliveryRecord]:
         """Return all deliveries of a job."""
@@ -127,66 +84,110 @@ class DeliveriesJournal(JobsJournal):
         query = _delivery_query().where(deliveries.c.state.in_(("pending", "failed")))
         return self._deliveries(query if job_id is None else query.where(deliveries.c.job_id == job_id))
 
+    def open_deliveries(self, job_id: int | None = None) -> list[DeliveryRecord]:
+        """Return what is still to be sent or to be committed, of one job or of all."""
+        query = _delivery_query().where(deliveries.c.state.in_(sorted(OPEN_DELIVERY_STATES)))
+        return self._deliveries(query if job_id is None else query.where(deliveries.c.job_id == job_id))
+
+    def find_deliveries(
+        self,
+        *,
+        study_id: int | None = None,
+        states: Sequence[DeliveryState] = (),
+        destination: str | None = None,
+        limit: int | None = None,
+    ) -> list[DeliveryRecord]:
+        """Return deliveries in the order of their making, the last ``limit`` of those that are asked for."""
+        query = _delivery_query()
+        if study_id is not None:
+            query = query.where(jobs.c.study_id == study_id)
+        if states:
+            query = query.where(deliveries.c.state.in_(states))
+        if destination is not None:
+            query = query.where(deliveries.c.destination == destination)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(deliveries.c.id.desc()).limit(limit)).all()
+        return [DeliveryRecord(**with_path(row)) for row in reversed(rows)]
+
     def mark_delivery(
-        self, delivery_id: int, state: DeliveryState, error: str | None = None
+        self,
+        delivery_id: int,
+        state: DeliveryState,
+        error: str | None = None,
+        dead_reason: DeadReason | None = None,
     ) -> DeliveryRecord:
-        """Note the end of a sending attempt; a second "sent" changes nothing."""
-        with self._writing() as connection:
-            row = connection.execute(
-                select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()
-            ).one_or_none()
-            if row is None:
-                raise UnknownRecord(f"the journal has no delivery {delivery_id}")
-            if not (row.state == state == "sent"):
-                check_delivery_step(f"delivery {delivery_id}", row.state, state)
-                now = self._clock()
-                values = {
-                    "state": state,
-                    "state_at": now,
-                    "error": error,
-                    "attempts": row.attempts + (state != "pending"),
-                }
-                if state == "sent":
-                    values["sent_at"] = now
-                connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))
-            after = connection.execute(_delivery_query().where(deliveries.c.id == delivery_id)).one()
-        return DeliveryRecord(**_with_path(after))
-
-    def create_attempt(self, job_id: int, reason: str, *, redeliver: bool = True) -> JobRecord:
-        """Have an ended job run again: same revision, same objects, next attempt, another key.
-
-        Parameters
-        ----------
-        redeliver : bool
-            Send the kept objects again, also those that were sent.
+        """Note the end of a sending attempt; a second "sent" changes nothing.
 
         Raises
         ------
-        ReprocessRefused
-            The job is still on its way, a later revision took its place, or the files are gone.
+        IllegalTransition
+            The delivery had a good end before.
         """
         with self._writing() as connection:
-            job = self._job(connection, job_id, lock=True)
-            if self._study_state(connection, job.study_id) == "purged":
-                raise ReprocessRefused(f"study {job.pseudonym} is purged: its files are gone")
-            if job.state not in FINAL_JOB_STATES:
-                raise ReprocessRefused(f"job {job_id} is {job.state}: wait for its end or cancel it")
-            later = connection.execute(
-                select(jobs.c.revision).where(jobs.c.predecessor_id == job_id)
-            ).scalar()
-            if later is not None:
-                raise ReprocessRefused(f"job {job_id} was replaced by revision {later}: reprocess that one")
-            self._next_attempt(connection, job, reason, allowed=tuple(FINAL_JOB_STATES))
-            if redeliver:
+            self._mark(connection, DeliveryOutcome(delivery_id, state, error, dead_reason))
+            after = connection.execute(_delivery_query().where(deliveries.c.id == delivery_id)).one()
+        return DeliveryRecord(**with_path(after))
+
+    def mark_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None:
+        """Note the ends of several tries in one transaction.
+
+        Where another process has brought a delivery to a good end meanwhile, that end stays.
+        """
+        with self._writing() as connection:
+            for outcome in sorted(outcomes, key=lambda one: one.delivery_id):
+                self._mark(connection, outcome, keep_good_end=True)
+
+    def revive_deliveries(self, delivery_ids: Sequence[int]) -> int:
+        """Have dead and failed deliveries tried again from the beginning; return how many there were.
+
+        What the destination took, and nobody says is missing there, is not sent again: its commitment is
+        asked for again.
+        """
+        revived = 0
+        with self._writing() as connection:
+            for delivery_id in sorted(set(delivery_ids)):
+                row = self._locked(connection, delivery_id)
+                if row.state not in {"dead", "failed"}:
+                    continue
                 now = self._clock()
-                connection.execute(
-                    update(deliveries)
-                    .where(deliveries.c.job_id == job_id)
-                    .values(state="pending", state_at=now, created_at=now, error=None, attempts=0)
-                )
-            return self._job(connection, job_id)
+                values = {**FRESH, "state": "pending", "state_at": now, "created_at": now}
+                if row.stored_at is not None:
+                    values |= {"state": "awaiting", "stored_at": row.stored_at}
+                connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))
+                revived += 1
+        return revived
+
+    def _mark(self, connection: Connection, outcome: DeliveryOutcome, *, keep_good_end: bool = False) -> None:
+        row = self._locked(connection, outcome.delivery_id)
+        state = outcome.state
+        if row.state == state == "sent" or (keep_good_end and row.state in DELIVERED_STATES):
+            return
+        check_delivery_step(f"delivery {outcome.delivery_id}", row.state, state)
+        now = self._clock()
+        values: dict[str, Any] = {
+            "state": state,
+            "state_at": now,
+            "error": outcome.error,
+            "dead_reason": outcome.dead_reason,
+        }
+        settled = row.state == "awaiting" and state in {"sent", "dead"}
+        if not settled and (state != "dead" or outcome.dead_reason == "refused"):
+            values["attempts"] = row.attempts + 1
+        if state in {"sent", "awaiting"} and not settled:
+            values |= {"sent_at": now, "stored_at": now}
+            values |= {"asked_at": None, "transaction_uid": None, "commitment_requests": 0}
+            supersede(connection, deliveries.c.id == outcome.delivery_id)
+        connection.execute(update(deliveries).where(deliveries.c.id == outcome.delivery_id).values(values))
+
+    def _locked(self, connection: Connection, delivery_id: int) -> Row[*tuple[Any, ...]]:
+        row = connection.execute(
+            select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()
+        ).one_or_none()
+        if row is None:
+            raise UnknownRecord(f"the journal has no delivery {delivery_id}")
+        return row
 
     def _deliveries(self, query: Select[Any]) -> list[DeliveryRecord]:
         with self._reading() as connection:
             rows = connection.execute(query.order_by(deliveries.c.id)).all()
-        return [DeliveryRecord(**_with_path(row)) for row in rows]
+        return [DeliveryRecord(**with_path(row)) for row in rows]

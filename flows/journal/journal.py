@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.journal.deliveries import DeliveriesJournal
+from flows.journal.commitments import CommitmentsJournal
 from flows.journal.overview import OverviewJournal
 from flows.journal.receiving import ReceivingJournal
+from flows.journal.results import ResultsJournal
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "open_journal"]
 
 
-class Journal(ReceivingJournal, OverviewJournal, DeliveriesJournal):
+class Journal(ReceivingJournal, OverviewJournal, ResultsJournal, CommitmentsJournal):
     """Every study, series, instance, job, result object and delivery, with states and times.
 
     It is the truth that everything restarts from. All methods are safe from several threads and

@@ -68,12 +68,17 @@ class AssociationOverview:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The journal at one moment; counts are by state, lists are newest first."""
+    """The journal at one moment; counts are by state, lists are newest first.
+
+    ``dead_letters`` counts by destination and reason.
+    """
 
     at: datetime
     studies_by_state: Mapping[str, int]
     jobs_by_state: Mapping[str, int]
     deliveries_by_state: Mapping[str, int]
+    deliveries_by_destination: Mapping[str, Mapping[str, int]]
+    dead_letters: Mapping[str, Mapping[str, int]]
     queue_depth: int
     oldest_waiting_s: float | None
     instances: int
@@ -121,6 +126,8 @@ class OverviewJournal(DeliveriesJournal):
                 studies_by_state=_by_state(connection, studies),
                 jobs_by_state=_by_state(connection, jobs),
                 deliveries_by_state=_by_state(connection, deliveries),
+                deliveries_by_destination=_by_destination(connection, deliveries.c.state),
+                dead_letters=_dead_letters(connection),
                 queue_depth=depth,
                 oldest_waiting_s=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
                 instances=int(stored[0]),
@@ -144,6 +151,18 @@ class OverviewJournal(DeliveriesJournal):
                 "jobs": _by_state(connection, jobs),
                 "deliveries": _by_state(connection, deliveries),
             }
+
+    def delivery_counts(self) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]], float]:
+        """Return deliveries by destination and state, dead letters by destination and reason, and an age.
+
+        The age is that of the object that awaits its commitment longest, in seconds.
+        """
+        with self._reading() as connection:
+            oldest = connection.execute(
+                select(func.min(deliveries.c.stored_at)).where(deliveries.c.state == "awaiting")
+            ).scalar_one()
+            age = 0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds())
+            return _by_destination(connection, deliveries.c.state), _dead_letters(connection), age
 
     def queue_age(self) -> tuple[int, float]:
         """Return how many jobs wait and for how many seconds the oldest does."""
@@ -245,6 +264,21 @@ class OverviewJournal(DeliveriesJournal):
 def _by_state(connection: Connection, table: Any) -> dict[str, int]:
     rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
     return {row[0]: int(row[1]) for row in rows}
+
+
+def _by_destination(connection: Connection, column: Any, *conditions: Any) -> dict[str, dict[str, int]]:
+    query = select(deliveries.c.destination, column, func.count()).where(*conditions)
+    rows = connection.execute(
+        query.group_by(deliveries.c.destination, column).order_by(deliveries.c.destination, column)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for destination, name, number in rows:
+        counts.setdefault(destination, {})[name or "unknown"] = int(number)
+    return counts
+
+
+def _dead_letters(connection: Connection) -> dict[str, dict[str, int]]:
+    return _by_destination(connection, deliveries.c.dead_reason, deliveries.c.state == "dead")
 
 
 def _count(connection: Connection, table: Any, *conditions: Any) -> int:

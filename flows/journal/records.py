@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from flows.journal.states import DeliveryState, JobState, StudyState
+from flows.journal.states import DELIVERED_STATES, DeadReason, DeliveryState, JobState, StudyState
 
 __all__ = [
     "AttemptRecord",
+    "CommitmentOutcome",
+    "DeliveryOutcome",
     "DeliveryRecord",
     "EventRecord",
     "JobDraft",
@@ -190,7 +192,27 @@ class ResultRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRecord:
-    """One result object on its way to one destination."""
+    """One result object on its way to one destination.
+
+    Parameters
+    ----------
+    state : str
+        ``sent`` (taken, no commitment offered) and ``committed`` are the good ends, ``dead`` is the bad one.
+    attempts : int
+        How often it was sent, with or without success.
+    error : str or None
+        Why it is not there, in words.
+    sent_at : datetime or None
+        When the destination last took it.
+    stored_at : datetime or None
+        The same, as long as nobody says that it is missing there.
+    asked_at, transaction_uid, commitment_requests
+        The last request for storage commitment; no UID where the destination did not take the request.
+    dead_reason : str or None
+        Why it was given up, as a code.
+    pseudonym, route, job_state, revision
+        Of the study and the job.
+    """
 
     id: int
     job_id: int
@@ -207,6 +229,62 @@ class DeliveryRecord:
     sop_instance_uid: str
     path: Path
     sha256: str
+    stored_at: datetime | None = None
+    committed_at: datetime | None = None
+    asked_at: datetime | None = None
+    transaction_uid: str | None = None
+    commitment_requests: int = 0
+    dead_reason: DeadReason | None = None
+    pseudonym: str = ""
+    route: str = ""
+    revision: int = 1
+    job_state: JobState = "running"
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the destination has it, as far as it is asked to say so."""
+        return self.state in DELIVERED_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOutcome:
+    """The end of one try to deliver one object.
+
+    Parameters
+    ----------
+    state : {"sent", "awaiting", "failed", "dead"}
+        What the delivery becomes.
+    error : str or None
+        Why it is not there, in words.
+    dead_reason : str or None
+        Why it is given up.
+    """
+
+    delivery_id: int
+    state: DeliveryState
+    error: str | None = None
+    dead_reason: DeadReason | None = None
+
+    def __post_init__(self) -> None:
+        if (self.state == "dead") != (self.dead_reason is not None):
+            raise ValueError("a dead letter, and nothing else, has a reason")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentOutcome:
+    """What a report on storage commitment changed.
+
+    Parameters
+    ----------
+    committed, failed : int
+        Deliveries that this report has ended, and those that it sends again.
+    open : int
+        Deliveries of the transaction that no report has named yet.
+    """
+
+    committed: int = 0
+    failed: int = 0
+    open: int = 0
 
 
 @dataclass(frozen=True, slots=True)

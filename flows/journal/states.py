@@ -9,7 +9,10 @@ from flows.journal.errors import IllegalTransition
 
 __all__ = [
     "ACTIVE_JOB_STATES",
+    "DELIVERED_STATES",
     "FINAL_JOB_STATES",
+    "OPEN_DELIVERY_STATES",
+    "DeadReason",
     "DeliveryState",
     "JobState",
     "StudyState",
@@ -22,10 +25,17 @@ StudyState = Literal["receiving", "complete", "not-routed", "routed", "failed", 
 JobState = Literal[
     "waiting", "submitted", "running", "completed", "refused", "failed", "dead-letter", "cancelled"
 ]
-DeliveryState = Literal["pending", "sent", "failed", "dead"]
+DeliveryState = Literal["pending", "sent", "awaiting", "committed", "failed", "dead"]
+DeadReason = Literal["refused", "given-up", "kept-object", "no-commitment"]
+"""Why a delivery is a dead letter: the destination will never take it, it took too long, the kept object is
+gone or changed, or the destination does not commit though it must."""
 
 ACTIVE_JOB_STATES: Final = frozenset[JobState]({"waiting", "submitted", "running"})
 FINAL_JOB_STATES: Final = frozenset[JobState](get_args(JobState)) - ACTIVE_JOB_STATES
+DELIVERED_STATES: Final = frozenset[DeliveryState]({"sent", "committed"})
+"""Done: taken by a destination that offers no storage commitment, or committed by one that does."""
+OPEN_DELIVERY_STATES: Final = frozenset[DeliveryState]({"pending", "failed", "awaiting"})
+"""On their way without anybody's help."""
 
 _STUDY_STEPS: Final[Mapping[StudyState, frozenset[StudyState]]] = {
     "receiving": frozenset({"complete", "purged"}),
@@ -50,10 +60,13 @@ _JOB_STEPS: Final[Mapping[JobState, frozenset[JobState]]] = {
 }
 
 _DELIVERY_STEPS: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = {
-    "pending": frozenset({"sent", "failed", "dead"}),
-    "failed": frozenset({"pending", "sent", "failed", "dead"}),
-    "dead": frozenset({"pending", "sent"}),
+    "pending": frozenset({"sent", "awaiting", "failed", "dead"}),
+    # The report of an earlier request may still come for what a later one was told is missing.
+    "failed": frozenset({"pending", "sent", "awaiting", "committed", "failed", "dead"}),
+    "awaiting": frozenset({"pending", "sent", "awaiting", "committed", "failed", "dead"}),
+    "dead": frozenset({"pending", "sent", "awaiting", "committed"}),
     "sent": frozenset({"pending"}),
+    "committed": frozenset({"pending"}),
 }
 
 

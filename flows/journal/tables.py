@@ -28,6 +28,7 @@ __all__ = [
     "UtcDateTime",
     "associations",
     "attempts",
+    "commitments",
     "deliveries",
     "events",
     "instances",
@@ -255,7 +256,23 @@ deliveries: Final = Table(
     _time("created_at"),
     _time("state_at"),
     _time("sent_at", nullable=True),
+    _time("stored_at", nullable=True),
+    _time("committed_at", nullable=True),
+    _time("asked_at", nullable=True),
+    _uid("transaction_uid", index=True),
+    Column("commitment_requests", Integer, nullable=False, server_default="0"),
+    Column("dead_reason", String(32)),
     UniqueConstraint("result_id", "destination"),
+)
+
+commitments: Final = Table(
+    "commitments",
+    metadata,
+    Column("transaction_uid", String(64), primary_key=True),
+    Column("delivery_id", ForeignKey("deliveries.id"), primary_key=True, index=True),
+    _time("asked_at"),
+    Column("outcome", String(16)),
+    _time("reported_at", nullable=True),
 )
 
 events: Final = Table(

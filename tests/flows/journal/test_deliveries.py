@@ -82,7 +82,7 @@ def test_a_delivery_is_sent_once(journal: Journal, job: JobRecord, clock: Clock)
 
 def test_given_up_deliveries_are_not_pending(journal: Journal, job: JobRecord) -> None:
     (delivery,) = journal.record_results(job.id, [Encoded()], ["pacs"])
-    journal.mark_delivery(delivery.id, "dead", "refused by the archive")
+    journal.mark_delivery(delivery.id, "dead", "refused by the archive", "refused")
     assert journal.pending_deliveries() == []
     assert journal.overview().deliveries_by_state == {"dead": 1}
 
