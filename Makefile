@@ -6,7 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench stack docs clean
+.PHONY: help demo test lint format bench stack viewer docs clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -47,8 +47,11 @@ bench: $(VENV)/.ready-$(EXTRAS)  ## the measurements of docs/performance.md, as 
 stack: $(VENV)/.ready-cpu  ## Orthanc, PostgreSQL, Prefect and SecondRead, natively; Ctrl-C ends them
 	SECONDREAD=$(abspath $(BIN))/secondread infra/stack.sh
 
+viewer:  ## fetch the OHIF viewer into .viewer, by npm, checked against its pinned hash
+	$(PYTHON) -m flows.viewer.fetch $(ARGS)
+
 docs: $(VENV)/.ready-$(EXTRAS)  ## write the generated pages of docs/ anew
 	$(BIN)/secondread reference docs
 
 clean:  ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) .demo .stack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .viewer .demo .stack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "routes": ("flows.cli.routes", "Explain what would be read by what, and why."),
     "config": ("flows.cli.config", "Check and show the settings."),
     "package": ("flows.cli.package", "List, show and verify model packages."),
+    "viewer": ("flows.cli.viewer", "Serve the OHIF viewer beside an archive's DICOMweb, read-only."),
     "reference": ("flows.cli.reference", "Write the generated pages of the documentation."),
 }
 """Name → (module whose ``app`` holds the command, help in one line)."""
