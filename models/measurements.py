@@ -62,8 +62,8 @@ def diameters_on_slice(
 ) -> Diameters:
     """Measure the largest component of a slice: longest diameter and the longest one across it.
 
-    Lengths run from outer edge to outer edge of the pixels at both ends. The perpendicular is the widest
-    extent of the component at a right angle to the longest diameter.
+    Lengths run from outer edge to outer edge of the pixels at both ends. The perpendicular is the longest
+    chord of the component's convex hull at a right angle to the longest diameter.
 
     Parameters
     ----------
@@ -92,20 +92,14 @@ def diameters_on_slice(
     distances = squareform(pdist(hull))
     one, other = np.unravel_index(int(np.argmax(distances)), distances.shape)
     start, end = hull[one], hull[other]
-    across = np.array([-(end - start)[1], (end - start)[0]])
-    across /= np.linalg.norm(across)
-    extent = hull @ across
-    low, high = hull[int(np.argmin(extent))], hull[int(np.argmax(extent))]
     along = (end - start) / np.linalg.norm(end - start)
-    middle = (low @ along + high @ along) / 2
-    base = start + along * (middle - start @ along)
-    feet = [base + across * (value - base @ across) for value in (extent.min(), extent.max())]
+    feet = _widest_chord(hull, along)
     return Diameters(
         slice_index=slice_index,
         longest=(_pixel(start, spacing), _pixel(end, spacing)),
         perpendicular=(_pixel(feet[0], spacing), _pixel(feet[1], spacing)),
         longest_mm=float(distances.max()),
-        perpendicular_mm=float(extent.max() - extent.min()),
+        perpendicular_mm=float(np.linalg.norm(feet[1] - feet[0])),
     )
 
 
@@ -131,6 +125,29 @@ def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(points[ConvexHull(points).vertices])
     except QhullError:
         return points
+
+
+def _widest_chord(
+    hull: NDArray[np.float64], along: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the longest chord of a convex polygon at a right angle to ``along``."""
+    across = np.array([-along[1], along[0]])
+    position, height = hull @ along, hull @ across
+    best = (0.0, hull[0], hull[0])
+    # The length of the chord is concave between neighbouring corners, so its maximum lies at a corner.
+    for place in np.unique(position):
+        heights = [height[np.isclose(position, place, atol=1e-9)]]
+        for one in range(len(hull)):
+            other = (one + 1) % len(hull)
+            low, high = sorted((position[one], position[other]))
+            if low < place < high:
+                share = (place - position[one]) / (position[other] - position[one])
+                heights.append(np.array([height[one] + share * (height[other] - height[one])]))
+        crossing = np.concatenate(heights)
+        if crossing.max() - crossing.min() > best[0]:
+            ends = [along * place + across * value for value in (crossing.min(), crossing.max())]
+            best = (float(crossing.max() - crossing.min()), ends[0], ends[1])
+    return best[1], best[2]
 
 
 def _pixel(point: NDArray[np.float64], spacing: NDArray[np.float64]) -> tuple[float, float]:

@@ -30,7 +30,7 @@ from dicom_io.results.procedures import procedures_of
 from dicom_io.results.vocabulary import ascii_text, concept
 from dicom_io.results.volume_asserts import check_volume_report
 from dicom_io.results.volume_context import VolumeContext
-from dicom_io.results.volume_groups import key_slice_group, volume_group, whole_volume_group
+from dicom_io.results.volume_groups import key_slice_groups, volume_group, whole_volume_group
 
 __all__ = ["encode_structured_report"]
 
@@ -113,10 +113,8 @@ def _volume_groups(context: VolumeContext, segmentation: Dataset | None) -> tupl
     of_findings: list[_Group] = []
     if segmentation is not None:
         for finding in context.reading.findings:
-            of_findings += [
-                volume_group(context, finding, segmentation),
-                key_slice_group(context, finding),
-            ]
+            of_findings.append(volume_group(context, finding, segmentation))
+            of_findings += key_slice_groups(context, finding)
     return of_findings, [whole_volume_group(context), reading_group(context)]
 
 
@@ -132,10 +130,14 @@ def _content(context: FilmContext | VolumeContext, of_findings: list[_Group], wh
             serial_number=ascii_text(package.serial),
         ),
     )
-    # Readers that tell planar groups by counting regions over the whole container (PixelMed) take every
-    # group for a planar one where there is exactly one region; the groups of whole images then stand apart.
-    regions = sum(isinstance(one, PlanarROIMeasurementsAndQualitativeEvaluations) for one in of_findings)
-    apart = regions == 1
+    # Readers that tell groups by looking over the whole container (PixelMed) take every group for a planar
+    # one where there is exactly one region, and for a volumetric one where there is any segment; the groups
+    # of whole images then stand apart.
+    kinds = [type(one) for one in of_findings]
+    apart = (
+        VolumetricROIMeasurementsAndQualitativeEvaluations in kinds
+        or kinds.count(PlanarROIMeasurementsAndQualitativeEvaluations) == 1
+    )
     report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer),
         procedure_reported=procedures_of(context.headers),

@@ -21,12 +21,13 @@ from dicom_io.results.asserts import (
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.volume_context import VolumeContext
 from models.measurements import box_on_slice, diameters_on_slice, largest_slice, volume_ml
-from models.volume_results import VolumeFinding
+from models.volume_results import Diameters, VolumeFinding
 
 __all__ = ["check_volume_report", "volume_report_problems"]
 
 _SEGMENT, _VOLUME, _LONG_AXIS, _SHORT_AXIS = "121191", "118565006", "103339001", "103340004"
 _VALUE_TOLERANCE = 1e-3
+_EDGE = 1e-3  # coordinates are single precision
 
 
 def check_volume_report(report: Dataset, context: VolumeContext, segmentation: Dataset | None) -> None:
@@ -54,16 +55,20 @@ def volume_report_problems(
     evidence = context.headers if segmentation is None else (*context.headers, segmentation)
     yield from reference_problems(report, evidence)
     findings = context.reading.findings
-    yield from group_problems(report, 2 * len(findings) + 2)
+    regions = sum(1 if finding.diameters is None else 3 for finding in findings)
+    yield from group_problems(report, len(findings) + regions + 2)
     groups = measurement_groups(report)
     planar = [group for group in groups if children_of(group, REGION)]
     volumetric = [group for group in groups if children_of(group, _SEGMENT)]
-    if not len(planar) == len(volumetric) == len(findings):
-        yield f"{len(planar)} key slices and {len(volumetric)} segments for {len(findings)} findings"
+    if len(planar) != regions or len(volumetric) != len(findings):
+        yield f"{len(planar)} regions and {len(volumetric)} segments for {len(findings)} findings"
         return
-    for finding, slice_group, volume_group in zip(findings, planar, volumetric, strict=True):
-        yield from _volume_problems(volume_group, finding, context, segmentation)
-        yield from _slice_problems(slice_group, finding, context)
+    for finding, group in zip(findings, volumetric, strict=True):
+        yield from _volume_problems(group, finding, context, segmentation)
+        yield from _slice_problems(planar.pop(0), finding, context)
+        if finding.diameters is not None:
+            lines = (planar.pop(0), planar.pop(0))
+            yield from _diameter_problems(lines, finding, finding.diameters, context)
 
 
 def _volume_problems(
@@ -99,14 +104,37 @@ def _slice_problems(group: Dataset, finding: VolumeFinding, context: VolumeConte
     yield from box_problems(regions[0], header, box_on_slice(mask[key]), name)
     if _frame(regions[0]) != source.frame:
         yield f"the region of {name} is on another frame"
-    if finding.diameters is None:
-        return
-    if finding.diameters.slice_index != key:
+
+
+def _diameter_problems(
+    lines: tuple[Dataset, Dataset], finding: VolumeFinding, diameters: Diameters, context: VolumeContext
+) -> Iterator[str]:
+    name, key = f"finding {finding.number}", finding.key_slice
+    if diameters.slice_index != key:
         yield f"the diameters of {name} are not those of its key slice"
-    measured = diameters_on_slice(mask[key], context.reading.labels.spacing[1:], key)
-    for code, value in ((_LONG_AXIS, measured.longest_mm), (_SHORT_AXIS, measured.perpendicular_mm)):
-        if not _close(number_of(group, code), value):
+        return
+    spacing = context.reading.labels.spacing[1:]
+    measured = diameters_on_slice(context.reading.mask(finding.number)[key], spacing, key)
+    for line, code, value in (
+        (lines[0], _LONG_AXIS, measured.longest_mm),
+        (lines[1], _SHORT_AXIS, measured.perpendicular_mm),
+    ):
+        if not _close(number_of(line, code), value):
             yield f"a diameter of {name} is not what its mask gives ({value:.2f} mm)"
+        columns, rows = _points(line)
+        length = math.hypot((rows[1] - rows[0]) * spacing[0], (columns[1] - columns[0]) * spacing[1])
+        if not math.isclose(length, value, rel_tol=1e-2, abs_tol=0.05):
+            yield f"a line of {name} is not as long as its diameter"
+        size = context.reading.labels.spatial_shape[1:]
+        if min(*rows, *columns) < -_EDGE or max(rows) > size[0] + _EDGE or max(columns) > size[1] + _EDGE:
+            yield f"a line of {name} leaves its image"
+        if _frame(children_of(line, REGION)[0]) != context.reading.slices[key].frame:
+            yield f"a line of {name} is on another frame"
+
+
+def _points(group: Dataset) -> tuple[list[float], list[float]]:
+    values = [float(value) for value in children_of(group, REGION)[0].GraphicData]
+    return values[0::2], values[1::2]
 
 
 def _frame(region: Dataset) -> int | None:

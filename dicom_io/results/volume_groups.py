@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from highdicom.sr import (
     CodedConcept,
-    CoordinatesForMeasurement,
     FindingSite,
     GraphicTypeValues,
     ImageRegion,
@@ -13,11 +12,12 @@ from highdicom.sr import (
     MeasurementsAndQualitativeEvaluations,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     ReferencedSegment,
-    RelationshipTypeValues,
     SourceImageForRegion,
     SourceSeriesForSegmentation,
+    TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
@@ -32,14 +32,14 @@ from dicom_io.results.measurement_groups import (
 from dicom_io.results.vocabulary import AI_NOTICE, component_concept, concept, own
 from dicom_io.results.volume_context import VolumeContext
 from models.concepts import Concept
-from models.volume_results import Diameters, VolumeFinding
+from models.volume_results import VolumeFinding
 
-__all__ = ["key_slice_group", "volume_group", "whole_volume_group"]
+__all__ = ["key_slice_groups", "volume_group", "whole_volume_group"]
 
 _MILLILITRE = concept("mL", "UCUM", "milliliter")
 _FROM_VOXELS = own("voxel-summation", "Voxels of the segment times the volume of a voxel")
-_ON_KEY_SLICE = own("rano-key-slice", "On the slice of largest extent, edge to edge, as RANO measures")
 _PIXEL_CENTRE = 0.5
+_ON_KEY_SLICE = own("rano-key-slice", "On the slice of largest extent, edge to edge, as RANO measures")
 
 
 def volume_group(
@@ -71,30 +71,45 @@ def volume_group(
     return group
 
 
-def key_slice_group(
+def key_slice_groups(
     context: VolumeContext, finding: VolumeFinding
-) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    """Return TID 1410 for the slice where a finding is largest: viewers show it without the segmentation."""
-    source = _slice_image(context, finding.key_slice)
+) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
+    """Return TID 1410 for the slice where a finding is largest: viewers show it without the segmentation.
+
+    The first group has the outlining box; where diameters are known, one group each has the line of the
+    longest diameter and of its perpendicular. Lines are regions of their own, as the measurements of
+    TID 1410 have no coordinates.
+    """
     rows, columns = context.reading.labels.spatial_shape[1:]
-    label = f"{finding.segment.label}, key slice"
-    group = PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking(context, label, f"key-slice-{finding.number}"),
-        referenced_region=ImageRegion(
-            graphic_type=GraphicTypeValues.POLYLINE,
-            graphic_data=np.array(box_corners(finding.key_box, rows, columns), dtype=np.float32),
-            source_image=source,
-        ),
-        finding_type=_coded(finding.segment.type),
-        algorithm_id=algorithm(context),
-        finding_sites=_sites(finding),
-        measurements=[*_certainty(finding), *_diameters(context, finding)] or None,
+    label, kind = finding.segment.label, f"key-slice-{finding.number}"
+    box = _planar(
+        context,
+        finding,
+        finding.key_slice,
+        identifier=tracking(context, f"{label}, key slice", kind),
+        points=np.array(box_corners(finding.key_box, rows, columns), dtype=np.float32),
+        measurements=_certainty(finding),
     )
     words = f"{AI_NOTICE}. Outlining box on the slice of largest extent."
-    if finding.diameters is None:
-        words += " Diameters in millimetres are not known."
-    add_comment(group, words)
-    return group
+    add_comment(box, words if finding.diameters else f"{words} Diameters in millimetres are not known.")
+    groups = [box]
+    if finding.diameters is not None:
+        found = finding.diameters
+        for name, axis, ends, length in (
+            ("longest diameter", codes.SCT.LongAxis, found.longest, found.longest_mm),
+            ("perpendicular diameter", codes.SCT.ShortAxis, found.perpendicular, found.perpendicular_mm),
+        ):
+            line = _planar(
+                context,
+                finding,
+                found.slice_index,
+                identifier=tracking(context, f"{label}, {name}", f"{name.split()[0]}-{finding.number}"),
+                points=np.array([(column, row) for row, column in ends], dtype=np.float32) + _PIXEL_CENTRE,
+                measurements=[measurement(axis, length, codes.UCUM.Millimeter, _ON_KEY_SLICE)],
+            )
+            add_comment(line, AI_NOTICE)
+            groups.append(line)
+    return groups
 
 
 def whole_volume_group(context: VolumeContext) -> MeasurementsAndQualitativeEvaluations:
@@ -136,38 +151,27 @@ def _certainty(finding: VolumeFinding) -> list[Measurement]:
     return [measurement(codes.DCM.CertaintyOfFinding, 100 * finding.probability, codes.UCUM.Percent)]
 
 
-def _diameters(context: VolumeContext, finding: VolumeFinding) -> list[Measurement]:
-    found = finding.diameters
-    if found is None:
-        return []
-    return [
-        _length(context, codes.SCT.LongAxis, found.longest_mm, found, found.longest),
-        _length(context, codes.SCT.ShortAxis, found.perpendicular_mm, found, found.perpendicular),
-    ]
-
-
-def _length(
+def _planar(
     context: VolumeContext,
-    name: CodedConcept,
-    value: float,
-    diameters: Diameters,
-    ends: tuple[tuple[float, float], tuple[float, float]],
-) -> Measurement:
-    points = np.array([(column, row) for row, column in ends], dtype=np.float32) + _PIXEL_CENTRE
-    line = CoordinatesForMeasurement(
-        graphic_type=GraphicTypeValues.POLYLINE,
-        graphic_data=points,
-        source_image=_slice_image(context, diameters.slice_index),
+    finding: VolumeFinding,
+    index: int,
+    *,
+    identifier: TrackingIdentifier,
+    points: NDArray[np.float32],
+    measurements: list[Measurement],
+) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    return PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=identifier,
+        referenced_region=ImageRegion(
+            graphic_type=GraphicTypeValues.POLYLINE,
+            graphic_data=points,
+            source_image=_slice_image(context, index),
+        ),
+        finding_type=_coded(finding.segment.type),
+        algorithm_id=algorithm(context),
+        finding_sites=_sites(finding),
+        measurements=measurements or None,
     )
-    # highdicom writes INFERRED FROM; TID 320 row 3 says SELECTED FROM.
-    for child in line.ContentSequence:
-        child.RelationshipType = RelationshipTypeValues.SELECTED_FROM.value
-    made = measurement(name, value, codes.UCUM.Millimeter, _ON_KEY_SLICE)
-    content = made[0].get("ContentSequence")
-    if content is None:
-        raise AssertionError("a measurement with a method has content")
-    content.append(line)
-    return made
 
 
 def _slice_image(context: VolumeContext, index: int) -> SourceImageForRegion:
