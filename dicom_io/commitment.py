@@ -7,14 +7,39 @@ PS3.4 Annex J (Storage Commitment Push Model), Tables J.3-1 and J.3-2.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydicom.dataset import Dataset
+
+from dicom_io.receive.head import is_uid
+
 __all__ = [
+    "COMMITMENT_INSTANCE",
+    "COMMITMENT_PUSH_MODEL",
+    "COMMITMENT_SYNTAXES",
     "CommitmentReference",
     "CommitmentReport",
     "CommitmentRequest",
     "UnknownTransaction",
+    "UnreadableReport",
+    "encode_request",
+    "parse_report",
 ]
+
+COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
+"""SOP Class UID of the Storage Commitment Push Model."""
+
+COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
+"""Its one well-known SOP Instance UID."""
+
+COMMITMENT_SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+
+_PROCESSING_FAILURE = 0x0110
+
+
+class UnreadableReport(ValueError):
+    """A report lacks what every report has; the text says what, without values."""
 
 
 class UnknownTransaction(KeyError):
@@ -68,3 +93,71 @@ class CommitmentRequest:
     status: int | None
     report: CommitmentReport | None
     error: str | None
+
+
+def encode_request(references: Iterable[CommitmentReference], transaction_uid: str) -> Dataset:
+    """Return the Action Information of a request.
+
+    Raises
+    ------
+    ValueError
+        There is nothing to ask for, or the transaction's UID is not one.
+    """
+    if not is_uid(transaction_uid):
+        raise ValueError("a transaction needs a UID of its own")
+    request = Dataset()
+    request.TransactionUID = transaction_uid
+    request.ReferencedSOPSequence = [_encode_reference(reference) for reference in references]
+    if not request.ReferencedSOPSequence:
+        raise ValueError("a commitment is asked for at least one object")
+    return request
+
+
+def parse_report(information: Dataset) -> CommitmentReport:
+    """Return the Event Information of a report as values.
+
+    The two sequences count, not the event type; an object in both has failed.
+
+    Raises
+    ------
+    UnreadableReport
+        The transaction or an object goes without a UID, or nothing is reported.
+    """
+    try:
+        transaction_uid = _uid(information, "TransactionUID")
+        failed = {
+            _parse_reference(item): _failure_reason(item)
+            for item in information.get("FailedSOPSequence") or ()
+        }
+        named = [_parse_reference(item) for item in information.get("ReferencedSOPSequence") or ()]
+    except UnreadableReport:
+        raise
+    except Exception as error:  # pydicom decodes values late and raises anything over broken ones
+        raise UnreadableReport(f"the report cannot be parsed ({type(error).__name__})") from error
+    if not failed and not named:
+        raise UnreadableReport("the report names no object")
+    committed = tuple(reference for reference in dict.fromkeys(named) if reference not in failed)
+    return CommitmentReport(transaction_uid, committed, tuple(failed.items()))
+
+
+def _encode_reference(reference: CommitmentReference) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = reference.sop_class_uid
+    item.ReferencedSOPInstanceUID = reference.sop_instance_uid
+    return item
+
+
+def _parse_reference(item: Dataset) -> CommitmentReference:
+    return CommitmentReference(_uid(item, "ReferencedSOPClassUID"), _uid(item, "ReferencedSOPInstanceUID"))
+
+
+def _failure_reason(item: Dataset) -> int:
+    reason = item.get("FailureReason")
+    return reason if isinstance(reason, int) else _PROCESSING_FAILURE
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    value = dataset.get(keyword)
+    if not isinstance(value, str) or not is_uid(value):
+        raise UnreadableReport(f"the report has a {keyword} that is missing or is not a UID")
+    return str(value)

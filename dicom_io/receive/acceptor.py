@@ -16,26 +16,26 @@ from typing import Any, Protocol, cast
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.dimse_messages import DIMSEMessage
-from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, P_DATA
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAssociationServer
 
+from dicom_io.commitment import COMMITMENT_PUSH_MODEL
+from dicom_io.receive.commitment_reports import CommitmentReported, commitment_context, serve_report
 from dicom_io.receive.contexts import TRANSFER_SYNTAXES, VERIFICATION, is_storage_class
 from dicom_io.receive.head import peek_study_uid
 from dicom_io.receive.part10 import encode_file_meta
 from dicom_io.receive.policy import Rejection
-from dicom_io.receive.reactor import WaitingAssociation, WaitingDIMSE, WaitingSocket
+from dicom_io.receive.reactor import WaitingAssociation, WaitingDIMSE
 from dicom_io.receive.reception import Answer, Arrival, describe_error
 from dicom_io.receive.records import AssociationRecord
 from dicom_io.receive.response import encode_store_response
 from dicom_io.receive.spool import Spool
 
-__all__ = ["AssociationServer", "Host", "StorageAssociation"]
+__all__ = ["MAXIMUM_PDU_BYTES", "Host", "StorageAssociation"]
 
 _LOGGER = logging.getLogger(__name__)
-_MAXIMUM_PDU_BYTES = 1 << 20
-_SILENT_CONNECTIONS = 16
+MAXIMUM_PDU_BYTES = 1 << 20
 _MAXIMUM_WAITING = 8
 _PDV_OVERHEAD = 6
 _UNEXPECTED_PDU = 0x05  # what pynetdicom says after AA-8 (PS3.8 9.2.3)
@@ -46,6 +46,7 @@ class Host(Protocol):
 
     network_timeout_s: float
     maximum_object_bytes: int
+    commitment_reported: CommitmentReported | None
 
     def new_file(self) -> Path:
         """Return the path of a temporary file in the inbox."""
@@ -126,6 +127,7 @@ class StorageAssociation(WaitingAssociation):
         self.studies: set[str] = set()
         self.end = _End()
         self.record: AssociationRecord | None = None
+        self._reporting = threading.Lock()
         super().__init__(ae, MODE_ACCEPTOR)
         self.bind(evt.EVT_REQUESTED, self._on_requested)
         self.bind(evt.EVT_ESTABLISHED, self._on_established)
@@ -170,7 +172,9 @@ class StorageAssociation(WaitingAssociation):
             self.is_rejected = True
             self.kill()
             return
-        self.acceptor.supported_contexts = _supported(request.presentation_context_definition_list)
+        self.acceptor.supported_contexts = _supported(
+            request.presentation_context_definition_list, self._host.commitment_reported is not None
+        )
 
     def _on_established(self, event: evt.Event) -> None:
         self.count(presentation_contexts=len(self.accepted_contexts))
@@ -237,12 +241,30 @@ class StorageAssociation(WaitingAssociation):
         context = self._accepted_cx.get(context_id)
         if context is None or not msg.is_valid_request:
             self.stop("a request without a valid context or with missing fields")
+        elif context.abstract_syntax == COMMITMENT_PUSH_MODEL:
+            self._report(msg, context)
         elif isinstance(msg, C_STORE) and context.abstract_syntax != VERIFICATION:
             self._store(msg, context)
         elif isinstance(msg, C_ECHO) and context.abstract_syntax == VERIFICATION:
             super()._serve_request(msg, context_id)
         else:
             self.stop("a request that this node does not serve")
+
+    def _report(self, msg: Any, context: PresentationContext) -> None:
+        reported = self._host.commitment_reported
+        if not isinstance(msg, N_EVENT_REPORT) or reported is None:
+            self.stop("a request that this node does not serve")
+        elif not self._reporting.acquire(blocking=False):
+            # pynetdicom gives each report a thread; no operations window was negotiated (PS3.7 D.3.3.3)
+            self.stop("reports come without waiting for the answers")
+        else:
+            try:
+                peer = self.record.calling_ae_title if self.record else ""
+                answer = serve_report(msg, context, peer, reported)
+                if self.is_established:
+                    self.dimse.send_msg(answer, cast(int, context.context_id))
+            finally:
+                self._reporting.release()
 
     def _on_echo(self, event: evt.Event) -> int:
         return 0x0000
@@ -276,7 +298,7 @@ class StorageAssociation(WaitingAssociation):
             answer.comment,
         )
         # a PDV of the peer's size: its item has 6 bytes before the fragment (PS3.8 9.3.5.1)
-        size = max(1, (self.dimse.maximum_pdu_size or _MAXIMUM_PDU_BYTES) - _PDV_OVERHEAD)
+        size = max(1, (self.dimse.maximum_pdu_size or MAXIMUM_PDU_BYTES) - _PDV_OVERHEAD)
         for start in range(0, len(command), size):
             last = start + size >= len(command)
             fragment = P_DATA()
@@ -286,90 +308,12 @@ class StorageAssociation(WaitingAssociation):
             self.dul.send_pdu(fragment)
 
 
-def _supported(proposed: list[PresentationContext]) -> list[PresentationContext]:
+def _supported(proposed: list[PresentationContext], commitment: bool) -> list[PresentationContext]:
     """Return what this node supports of the proposed contexts."""
     syntaxes = list(TRANSFER_SYNTAXES)
     classes = {str(context.abstract_syntax) for context in proposed}
     supported = [build_context(VERIFICATION)]
     supported += [build_context(uid, syntaxes) for uid in sorted(classes) if is_storage_class(uid)]
+    if commitment and COMMITMENT_PUSH_MODEL in classes:
+        supported.append(commitment_context())
     return supported
-
-
-class _Handler(RequestHandler):
-    """Makes our association of a connection."""
-
-    server: AssociationServer
-
-    def _create_association(self) -> StorageAssociation:
-        server = self.server
-        association = StorageAssociation(server.ae, server.host)
-        association._server = server
-        association.name = f"AcceptorThread@{association.association_id}"
-        association.set_socket(
-            WaitingSocket(association, self.request, server.host.network_timeout_s, _MAXIMUM_PDU_BYTES)
-        )
-        association.acceptor.maximum_length = server.ae.maximum_pdu_size
-        association.acceptor.ae_title = server.ae_title
-        association.acceptor.address_info = self.local
-        association.acceptor.implementation_class_uid = server.ae.implementation_class_uid
-        association.acceptor.implementation_version_name = server.ae.implementation_version_name
-        association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
-        return association
-
-
-class AssociationServer(ThreadedAssociationServer):
-    """Accepts connections, and closes those beyond any that could become associations.
-
-    Parameters
-    ----------
-    ae : AE
-        Timeouts and names.
-    address : tuple
-        Host and port to bind.
-    host : Host
-        The listener.
-    maximum_associations : int
-        Associations at one time; some silent connections more are held.
-    """
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, ae: AE, address: tuple[str, int], host: Host, maximum_associations: int) -> None:
-        self.host = host
-        self._slots = threading.BoundedSemaphore(2 * maximum_associations + _SILENT_CONNECTIONS)
-        super().__init__(ae, address, ae.ae_title, [build_context(VERIFICATION)], request_handler=_Handler)
-
-    def _bind_defaults(self) -> None:
-        """Leave the handlers to the association."""
-
-    @property
-    def associations(self) -> list[StorageAssociation]:
-        """The associations whose threads run."""
-        return [item for item in self.active_associations if isinstance(item, StorageAssociation)]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection its thread, or close it when there are too many."""
-        if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Start the association of a connection; a connection that is gone already leaves nothing."""
-        try:
-            self.finish_request(request, client_address)
-        except Exception as error:  # the listener goes on whatever one connection does
-            _LOGGER.warning("a connection could not be served: %s", describe_error(error))
-            self.shutdown_request(request)
-            self.release_slot()
-
-    def stop_accepting(self) -> None:
-        """Close the port; associations go on."""
-        self.ae._servers.append(self)
-        self.shutdown()
-
-    def release_slot(self) -> None:
-        """Note that a connection is over."""
-        self._slots.release()

@@ -1,4 +1,4 @@
-"""The Storage and Verification SCP.
+"""The Storage and Verification SCP, and where archives report what they have committed.
 
 An object is answered with success only after its file, the folders' names and its row are durable; see
 ``reception`` for the order and ``statuses`` for the answers.
@@ -17,13 +17,15 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 
-from dicom_io.receive.acceptor import AssociationServer, StorageAssociation
+from dicom_io.receive.acceptor import StorageAssociation
+from dicom_io.receive.commitment_reports import CommitmentReported
 from dicom_io.receive.inbox import Inbox
 from dicom_io.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.receive.policy import AllowedPeer, AssociationFacts, Policy, Rejection
 from dicom_io.receive.quiet import quiet_libraries
 from dicom_io.receive.reception import Answer, Arrival, Reception, describe_error
 from dicom_io.receive.records import AssociationRecord, ListenerObserver, Recorder, SilentObserver
+from dicom_io.receive.server import AssociationServer
 
 __all__ = ["LOOPBACK_ONLY", "Listener", "ListenerError", "LoopbackPeer"]
 
@@ -79,6 +81,10 @@ class Listener:
         Says from the header (no pixel data) whether an object is one of our own results.
     observer : ListenerObserver
         Hears what happens, for metrics.
+    commitment_reported : callable, optional
+        Takes each commitment report and the AE title it comes from; the archive gets success after it has
+        returned. It raises ``UnknownTransaction`` for one that was not asked for. Without it, archives
+        are not offered the Storage Commitment Push Model.
 
     Raises
     ------
@@ -100,9 +106,11 @@ class Listener:
         maximum_object_bytes: int = 4 * 1024**3,
         is_own_result: Callable[[Dataset], bool] = _never,
         observer: ListenerObserver | None = None,
+        commitment_reported: CommitmentReported | None = None,
     ) -> None:
         self.network_timeout_s = network_timeout_s
         self.maximum_object_bytes = maximum_object_bytes
+        self.commitment_reported = commitment_reported
         self._inbox = inbox
         self._recorder = recorder
         self._observer = observer or SilentObserver()
