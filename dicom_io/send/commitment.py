@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydicom.dataset import Dataset
 from pynetdicom import evt
@@ -55,6 +55,7 @@ def request_commitment(
     transaction_uid: str,
     calling_ae_title: str = "SECONDREAD",
     wait_s: float = 1.0,
+    answered: Callable[[], bool] | None = None,
 ) -> CommitmentRequest:
     """Ask a node to commit objects, and wait a moment for its report.
 
@@ -72,6 +73,8 @@ def request_commitment(
         Our AE title, to which the node reports.
     wait_s : float
         How long the association stays open for a report; 0 releases it at once.
+    answered : callable, optional
+        Asked meanwhile whether the report has come another way, which ends the wait.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def request_commitment(
             return CommitmentRequest(True, status, None, f"{node} answered 0x{status:04X} to the request")
         deadline = time.monotonic() + wait_s
         while association.is_established and time.monotonic() < deadline:
-            if reports.arrived.wait(_POLL_S):
+            if reports.arrived.wait(_POLL_S) or (answered is not None and answered()):
                 break
         reports.wait_answered()
     return CommitmentRequest(True, status, reports.report, None)
