@@ -97,8 +97,9 @@ def request_commitment(
         )
         status = int(answer.Status) if "Status" in answer else None
         if status is None:
-            lost = association.is_aborted or not association.is_established
-            reason = "the connection was lost" if lost else f"no answer within {node.timeout_s:g} s"
+            # pynetdicom aborts by itself when there is no answer
+            silent = association._sent_abort
+            reason = f"no answer within {node.timeout_s:g} s" if silent else "the connection was lost"
             error = f"{node}: {reason}; it may commit nevertheless"
             return CommitmentRequest(True, None, reports.report, error)
         if status != _SUCCESS:
