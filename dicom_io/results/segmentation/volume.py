@@ -1,0 +1,182 @@
+"""The segmentation of a volume: BINARY, FRACTIONAL or LABELMAP, on the pixels of the segmented series."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+from highdicom import Volume
+from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless, SegmentationStorage
+
+from dicom_io.results.errors import ResultInvalid
+from dicom_io.results.header import SEGMENTATIONS, start
+from dicom_io.results.segmentation.frames import FrameGroups, frames_of, packed_bits
+from dicom_io.results.segmentation.masks import MAXIMUM_FRACTIONAL_VALUE, Masks, SegmentationKind
+from dicom_io.results.segmentation.overlay import HEADER_STAND_INS, add_content
+from dicom_io.results.segmentation.planes import Planes, planes_of, stand_in
+from dicom_io.results.segmentation.run_length import run_length_encoded
+from dicom_io.results.segmentation.segments import finding_segment, searched_segment
+from dicom_io.results.segmentation_asserts import check_segmentation
+from dicom_io.results.vocabulary import ascii_text
+from dicom_io.results.volume_context import VolumeContext
+
+__all__ = ["encode_segmentation", "segment_descriptions"]
+
+_INSTANCE = "segmentation"
+_LABEL_MAP_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
+_TYPES = {
+    "binary": SegmentationTypeValues.BINARY,
+    "fractional": SegmentationTypeValues.FRACTIONAL,
+    "labelmap": SegmentationTypeValues.LABELMAP,
+}
+
+
+def encode_segmentation(
+    context: VolumeContext, *, kind: SegmentationKind = "binary", omit_empty_frames: bool = True
+) -> Dataset:
+    """Return the segmentation of a reading, with findings or without.
+
+    One finding is one segment, by its number. Each frame names the image, and the frame of an enhanced one,
+    that it lies on, and has its position word for word.
+
+    **A reading without findings** gives an object too: every segment that was searched for, said to be empty
+    in its description and without tracking identifiers, with exactly one frame of zeros on the middle slice.
+    An object must have a frame, so "no frames" cannot be said; all frames of zeros (what highdicom does
+    silently) are hundreds of megabytes of nothing; and no object at all leaves a receiver that waits for one,
+    or that still shows the masks of an earlier revision, in the dark.
+
+    **Compression**: one bit a pixel cannot be RLE (PS3.5 8.2.2 wants whole bytes), and deflated objects are
+    not read everywhere, so BINARY is bit-packed and uncompressed. FRACTIONAL and LABELMAP are RLE Lossless,
+    which every archive and viewer of the kind decodes, byte for byte the same wherever it is made.
+
+    Parameters
+    ----------
+    context : VolumeContext
+        The reading. The same context gives the same data set. ``kind`` and ``omit_empty_frames`` are part of
+        the effective configuration that its identity follows from.
+    kind : {"binary", "fractional", "labelmap"}
+        FRACTIONAL takes the probabilities of the reading, 255 for 1. LABELMAP is a SOP class of its own,
+        which not every archive knows.
+    omit_empty_frames : bool
+        Leave out frames without anything; else every segment has a frame on every slice.
+
+    Returns
+    -------
+    Dataset
+        With file meta information, ready for :func:`dicom_io.results.write.write_object`.
+
+    Raises
+    ------
+    ResultInvalid
+        The reading cannot be said in this kind (overlapping segments as LABELMAP, FRACTIONAL without
+        probabilities), its grid does not lie on its images, or the object does not say what the reading says.
+
+    References
+    ----------
+    PS3.3 A.51, C.8.20 (Segmentation), C.7.6.16 (Multi-frame Functional Groups).
+    """
+    if kind not in get_args(SegmentationKind):
+        raise ResultInvalid(f"a segmentation is {', '.join(get_args(SegmentationKind))}, not {kind!r}")
+    planes, masks = planes_of(context), Masks(context.reading, kind)
+    if masks.empty:
+        middle = len(planes.sources) // 2
+        stored, every = [middle], True
+    else:
+        every = not omit_empty_frames
+        stored = list(range(len(planes.sources))) if every else masks.used_planes()
+    frames = frames_of(masks.present, stored, planes.order, each_segment=kind != "labelmap", all_=every)
+    label_map = kind == "labelmap"
+    segmentation = start(
+        context,
+        context.segmented_headers[0],
+        kind=SEGMENTATIONS,
+        sop_class_uid=_LABEL_MAP_STORAGE if label_map else SegmentationStorage,
+        instance=_INSTANCE,
+        number=1,
+    )
+    prototype = _prototype(context, planes, masks, kind)
+    syntax = ExplicitVRLittleEndian if kind == "binary" else RLELossless
+    add_content(segmentation, prototype, context, instance=_INSTANCE, transfer_syntax_uid=syntax)
+    segmentation.SegmentsOverlap = masks.overlap
+    if (label_map or masks.segments == 1) and planes.is_regular(sorted(stored)):
+        segmentation.DimensionOrganizationType = "3D"
+    else:
+        segmentation.pop("DimensionOrganizationType", None)
+    segmentation.NumberOfFrames = len(frames)
+    groups = FrameGroups(prototype.PerFrameFunctionalGroupsSequence[0], planes)
+    segmentation[groups.tag] = groups.element(frames)
+    if kind == "binary":
+        shape = context.reading.labels.spatial_shape
+        pixels = packed_bits(frames, (shape[1], shape[2]), masks.fill)
+    else:
+        pixels = encapsulate([run_length_encoded(masks.samples(frame)) for frame in frames])
+    segmentation.add_new("PixelData", "OB", pixels)
+    if kind != "binary":
+        segmentation["PixelData"].is_undefined_length = True
+    check_segmentation(segmentation, context)
+    return segmentation
+
+
+def segment_descriptions(context: VolumeContext) -> list[SegmentDescription]:
+    """Return what the segments stand for: the findings, or all that was searched for and not found."""
+    reading = context.reading
+    if reading.findings:
+        return [finding_segment(context, finding, reading.operating_point) for finding in reading.findings]
+    return [
+        searched_segment(context, segment, number, reading.operating_point)
+        for number, segment in enumerate(reading.searched, start=1)
+    ]
+
+
+def _prototype(context: VolumeContext, planes: Planes, masks: Masks, kind: SegmentationKind) -> Segmentation:
+    """Return highdicom's segmentation of one empty slice, with references to all images."""
+    reading = context.reading
+    _, rows, columns = reading.labels.spatial_shape
+    by_image = {source.sop_instance_uid: index for index, source in reversed(list(enumerate(reading.slices)))}
+    images = [
+        stand_in(
+            header,
+            planes.geometry[by_image[str(header.SOPInstanceUID)]],
+            planes.distance_mm,
+            multi_frame=reading.slices[0].frame is not None,
+        )
+        for header in context.segmented_headers
+    ]
+    channels: dict[str, Any] = {}
+    array = np.zeros((1, rows, columns), dtype=masks.dtype)
+    if kind == "fractional":
+        array = np.zeros((1, rows, columns, masks.segments), dtype=np.float32)
+        channels = {"SegmentNumber": list(range(1, masks.segments + 1))}
+    return Segmentation(
+        source_images=images,
+        pixel_array=Volume(
+            array,
+            _first_affine(planes, reading.labels.affine),
+            coordinate_system="PATIENT",
+            frame_of_reference_uid=reading.labels.frame_of_reference_uid,
+            channels=channels or None,
+        ),
+        segmentation_type=_TYPES[kind],
+        segment_descriptions=segment_descriptions(context),
+        max_fractional_value=MAXIMUM_FRACTIONAL_VALUE,
+        content_label="FINDINGS",
+        content_description=ascii_text(context.package.title)[:64],
+        omit_empty_frames=False,
+        **HEADER_STAND_INS,
+    )
+
+
+def _first_affine(planes: Planes, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the affine of a grid of the first slice alone, as its image states it."""
+    first = planes.geometry[0]
+    made = np.eye(4)
+    made[:3, 1] = np.asarray(first.orientation[3:]) * first.spacing[0]
+    made[:3, 2] = np.asarray(first.orientation[:3]) * first.spacing[1]
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    made[:3, 0] = np.sign(normal @ affine[:3, 0]) * normal * planes.distance_mm
+    made[:3, 3] = first.position
+    return made
