@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_sequence
-from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import iter_pixels
 from pydicom.tag import Tag
 
 from dicom_io.reading.attributes import items, numbers, text, uid
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
-from dicom_io.results.segmentation.planes import TOLERANCE_MM, planes_of
+from dicom_io.results.segmentation.planes import TOLERANCE_MM, Planes, planes_of
 from dicom_io.results.segmentation.segments import tracking
 from dicom_io.results.volume_context import VolumeContext
 from models.measurements import box_on_slice, volume_ml
@@ -29,7 +29,6 @@ from models.results import Box
 
 __all__ = ["check_film_segmentation", "check_segmentation", "segmentation_problems"]
 
-_PER_FRAME = Tag("PerFrameFunctionalGroupsSequence")
 _VOLUME_TOLERANCE = 1e-3
 _FRAMES_AT_ONCE = 8
 
@@ -41,15 +40,24 @@ class _StoredFrame:
     position: tuple[float, ...]
 
 
-def check_segmentation(segmentation: Dataset, context: VolumeContext) -> None:
+def check_segmentation(segmentation: Dataset, context: VolumeContext, planes: Planes | None = None) -> None:
     """Compare a segmentation with the reading that it is made from.
+
+    Parameters
+    ----------
+    segmentation : Dataset
+        As it would be written.
+    context : VolumeContext
+        The reading.
+    planes : Planes or None
+        Where its slices lie, if that is known already.
 
     Raises
     ------
     ResultInvalid
         The text lists every problem.
     """
-    _refuse(list(segmentation_problems(segmentation, context)))
+    _refuse(list(segmentation_problems(segmentation, context, planes or planes_of(context))))
 
 
 def check_film_segmentation(segmentation: Dataset, context: FilmContext, sop_instance_uid: str) -> None:
@@ -69,7 +77,7 @@ def _refuse(problems: list[str]) -> None:
         raise ResultInvalid("the segmentation is wrong: " + "; ".join(problems[:8]) + more)
 
 
-def segmentation_problems(segmentation: Dataset, context: VolumeContext) -> Iterator[str]:
+def segmentation_problems(segmentation: Dataset, context: VolumeContext, planes: Planes) -> Iterator[str]:
     """Yield what is wrong with a segmentation, in words."""
     if str(segmentation.StudyInstanceUID) != str(context.headers[0].StudyInstanceUID):
         yield "it is not in the study of its images"
@@ -81,10 +89,10 @@ def segmentation_problems(segmentation: Dataset, context: VolumeContext) -> Iter
     if int(segmentation.NumberOfFrames) != len(frames):
         yield f"it has {len(frames)} descriptions of {segmentation.NumberOfFrames} frames"
         return
-    planes: list[int] = []
-    yield from _plane_problems(frames, context, planes)
-    if len(planes) == len(frames):
-        yield from _pixel_problems(segmentation, frames, planes, context)
+    slices: list[int] = []
+    yield from _plane_problems(frames, context, planes, slices)
+    if len(slices) == len(frames):
+        yield from _pixel_problems(segmentation, frames, slices, context)
 
 
 def _segment_problems(segmentation: Dataset, context: VolumeContext) -> Iterator[str]:
@@ -109,7 +117,7 @@ def _segment_problems(segmentation: Dataset, context: VolumeContext) -> Iterator
 
 def _reference_problems(segmentation: Dataset, context: VolumeContext) -> Iterator[str]:
     wanted = [(str(h.SOPClassUID), str(h.SOPInstanceUID)) for h in context.segmented_headers]
-    series = items(segmentation, "ReferencedSeriesSequence")
+    series = _items_as_written(segmentation, "ReferencedSeriesSequence")
     if [uid(one, "SeriesInstanceUID") for one in series] != [
         str(context.segmented_headers[0].SeriesInstanceUID)
     ]:
@@ -123,9 +131,11 @@ def _reference_problems(segmentation: Dataset, context: VolumeContext) -> Iterat
         yield "the images that it refers to are not those of the grid"
 
 
-def _plane_problems(frames: list[_StoredFrame], context: VolumeContext, found: list[int]) -> Iterator[str]:
+def _plane_problems(
+    frames: list[_StoredFrame], context: VolumeContext, planes: Planes, found: list[int]
+) -> Iterator[str]:
     """Yield frames that do not lie on their images; the slice of each goes to ``found``."""
-    geometry = planes_of(context).geometry
+    geometry = planes.geometry
     slices = {
         (source.sop_class_uid, source.sop_instance_uid, source.frame): index
         for index, source in enumerate(context.reading.slices)
@@ -166,13 +176,13 @@ def _pixel_problems(
             if segment in stored:
                 stored[segment] += int(np.count_nonzero(values))
     if kind == "FRACTIONAL":
-        return
+        stored = {f.number: int(np.count_nonzero(reading.mask(f.number))) for f in reading.findings}
+    everything = np.count_nonzero(reading.labels.array)
+    if sum(stored.values()) != everything:
+        yield f"it has {sum(stored.values())} voxels instead of {everything}"
     spacing = _spacing(segmentation)
     for finding in reading.findings:
-        voxels = int(np.count_nonzero(reading.mask(finding.number)))
-        if stored[finding.number] != voxels:
-            yield f"segment {finding.number} has {stored[finding.number]} voxels instead of {voxels}"
-        given = volume_ml(np.ones((voxels, 1, 1), dtype=np.bool_), spacing)
+        given = volume_ml(np.ones((stored[finding.number], 1, 1), dtype=np.bool_), spacing)
         if not math.isclose(given, finding.volume_ml, rel_tol=_VOLUME_TOLERANCE):
             yield f"finding {finding.number} has {finding.volume_ml:.5g} ml, its mask {given:.5g} ml"
 
@@ -184,7 +194,7 @@ def _wanted(context: VolumeContext, kind: str, plane: int, segment: int) -> NDAr
         return np.zeros(labels.shape[:2], dtype=np.bool_)
     if kind == "FRACTIONAL":
         assert reading.probabilities is not None  # noqa: S101
-        return np.rint(reading.probabilities.array[plane, ..., segment - 1] * 255)
+        return np.asarray(np.rint(reading.probabilities.array[plane, ..., segment - 1] * 255))
     return np.asarray(labels[..., segment - 1] != 0 if labels.ndim == 3 else labels == segment)
 
 
@@ -212,14 +222,7 @@ def _decoded(segmentation: Dataset) -> Iterator[NDArray[Any]]:
 
 
 def _stored_frames(segmentation: Dataset) -> list[_StoredFrame]:
-    element: Any = segmentation.get_item(_PER_FRAME)
-    if element.is_raw:
-        # A copy of its own: what is parsed is encoded anew when it is written, which takes far longer.
-        buffer = DicomBytesIO(element.value)
-        buffer.is_little_endian, buffer.is_implicit_VR = True, False
-        groups = list(read_sequence(buffer, False, True, len(element.value), "iso8859"))
-    else:
-        groups = list(element.value)
+    groups = _items_as_written(segmentation, "PerFrameFunctionalGroupsSequence")
     shared = items(segmentation, "SharedFunctionalGroupsSequence")[0]
     cache: dict[bytes, Any] = {}
     frames = []
@@ -235,10 +238,25 @@ def _stored_frames(segmentation: Dataset) -> list[_StoredFrame]:
     return frames
 
 
+def _items_as_written(segmentation: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a long sequence without parsing it in place.
+
+    What is parsed is encoded anew when it is written, which takes far longer.
+    """
+    if keyword not in segmentation:
+        return []
+    element: Any = segmentation.get_item(Tag(keyword))
+    if not element.is_raw:
+        return list(element.value)
+    buffer: Any = DicomBytesIO(element.value)
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    return list(read_sequence(buffer, False, True, len(element.value), "iso8859"))
+
+
 def _once(cache: dict[bytes, Any], group: Dataset, keyword: str, read: Any) -> Any:
     """Read a part of a group, equal bytes only once: frames of one plane have them in common."""
-    element: Any = group.get_item(Tag(keyword))
-    if not getattr(element, "is_raw", False):
+    element: Any = group.get_item(Tag(keyword)) if keyword in group else None
+    if element is None or not element.is_raw:
         return read(group)
     key = keyword.encode() + element.value
     if key not in cache:

@@ -1,8 +1,6 @@
 """Which frames a segmentation has, their pixels, and what each says about itself.
 
-highdicom builds a data set of a dozen elements for every frame, which pydicom then encodes one by one; with
-thousands of frames this takes longer than the pixels. Frames differ in a few numbers only, so their items are
-put together here from encoded parts. A test holds the outcome against highdicom's own.
+Frames differ in a few numbers only, so their descriptions are put together from encoded parts.
 """
 
 from __future__ import annotations
@@ -15,17 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 
+from dicom_io.results.segmentation.encoding import (
+    encoded_element,
+    instance_reference,
+    sequence_element,
+    sequence_of,
+    short_element,
+    text_value,
+)
 from dicom_io.results.segmentation.planes import Planes, decimal
 from models.volume_results import SliceSource
 
 __all__ = ["Frame", "FrameGroups", "frames_of", "packed_bits"]
-
-_PER_FRAME = Tag("PerFrameFunctionalGroupsSequence")
-_ITEM = b"\xfe\xff\x00\xe0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,69 +121,43 @@ class FrameGroups:
         Where the slices lie.
     """
 
-    tag = _PER_FRAME
+    tag = Tag("PerFrameFunctionalGroupsSequence")
 
     def __init__(self, prototype: Dataset, planes: Planes) -> None:
         self._planes = planes
         derivation = prototype.DerivationImageSequence[0]
         source = derivation.SourceImageSequence[0]
-        self._derivation_code = _encoded(derivation, "DerivationCodeSequence")
-        self._preserved = _encoded(source, "SpatialLocationsPreserved")
-        self._purpose = _encoded(source, "PurposeOfReferenceCodeSequence")
+        self._derivation_code = encoded_element(derivation, "DerivationCodeSequence")
+        self._preserved = encoded_element(source, "SpatialLocationsPreserved")
+        self._purpose = encoded_element(source, "PurposeOfReferenceCodeSequence")
         self._identified = "SegmentIdentificationSequence" in prototype
 
     def element(self, frames: tuple[Frame, ...]) -> RawDataElement:
         """Return the sequence, encoded in Explicit VR Little Endian."""
-        value = b"".join(self._items(frames))
-        return RawDataElement(BaseTag(_PER_FRAME), "SQ", len(value), value, 0, False, True)
+        return sequence_element(self.tag, self._items(frames))
 
     def _items(self, frames: tuple[Frame, ...]) -> Iterator[bytes]:
         planes = {plane: self._plane(plane) for plane in {frame.plane for frame in frames}}
         for frame in frames:
             derivation, position = planes[frame.plane]
             index = struct.pack(f"<{len(frame.dimension_index)}I", *frame.dimension_index)
-            content = _sequence(0x0020, 0x9111, _short(0x0020, 0x9157, b"UL", index))
+            content = sequence_of(0x0020, 0x9111, short_element(0x0020, 0x9157, b"UL", index))
             parts = derivation + content + position
             if self._identified and frame.segment is not None:
-                number = _short(0x0062, 0x000B, b"US", struct.pack("<H", frame.segment))
-                parts += _sequence(0x0062, 0x000A, number)
-            yield _ITEM + struct.pack("<I", len(parts)) + parts
+                number = short_element(0x0062, 0x000B, b"US", struct.pack("<H", frame.segment))
+                parts += sequence_of(0x0062, 0x000A, number)
+            yield parts
 
     def _plane(self, plane: int) -> tuple[bytes, bytes]:
         position = "\\".join(decimal(value) for value in self._planes.geometry[plane].position)
         return (
-            _sequence(0x0008, 0x9124, self._derivation(self._planes.sources[plane])),
-            _sequence(0x0020, 0x9113, _short(0x0020, 0x0032, b"DS", _text(position, b" "))),
+            sequence_of(0x0008, 0x9124, self._derivation(self._planes.sources[plane])),
+            sequence_of(0x0020, 0x9113, short_element(0x0020, 0x0032, b"DS", text_value(position, b" "))),
         )
 
     def _derivation(self, source: SliceSource) -> bytes:
-        reference = _short(0x0008, 0x1150, b"UI", _text(source.sop_class_uid, b"\0"))
-        reference += _short(0x0008, 0x1155, b"UI", _text(source.sop_instance_uid, b"\0"))
+        reference = instance_reference(source.sop_class_uid, source.sop_instance_uid)
         if source.frame is not None:
-            reference += _short(0x0008, 0x1160, b"IS", _text(str(source.frame), b" "))
+            reference += short_element(0x0008, 0x1160, b"IS", text_value(str(source.frame), b" "))
         reference += self._preserved + self._purpose
-        return _sequence(0x0008, 0x2112, reference) + self._derivation_code
-
-
-def _encoded(item: Dataset, keyword: str) -> bytes:
-    part = Dataset()
-    part[keyword] = item[keyword]
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    write_dataset(buffer, part)
-    return buffer.getvalue()
-
-
-def _text(value: str, padding: bytes) -> bytes:
-    encoded = value.encode("ascii")
-    return encoded + padding * (len(encoded) % 2)
-
-
-def _short(group: int, element: int, representation: bytes, value: bytes) -> bytes:
-    return struct.pack("<HH2sH", group, element, representation, len(value)) + value
-
-
-def _sequence(group: int, element: int, item: bytes) -> bytes:
-    """Return a sequence of one item, of defined length."""
-    wrapped = _ITEM + struct.pack("<I", len(item)) + item
-    return struct.pack("<HH2sHI", group, element, b"SQ", 0, len(wrapped)) + wrapped
+        return sequence_of(0x0008, 0x2112, reference) + self._derivation_code

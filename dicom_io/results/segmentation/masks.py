@@ -69,7 +69,7 @@ class Masks:
         else:
             np.equal(plane, frame.segment, out=out)
 
-    def samples(self, frame: Frame) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def samples(self, frame: Frame) -> NDArray[Any]:
         """Return the samples ``(y, x)`` of a frame of FRACTIONAL or LABELMAP."""
         plane = self._labels[frame.plane]
         if self.empty:
@@ -77,7 +77,7 @@ class Masks:
         if self._probabilities is not None and frame.segment is not None:
             return self._fractions(frame.plane, frame.segment)
         if plane.ndim == 2:
-            return plane.astype(self.dtype)
+            return np.asarray(plane, dtype=self.dtype)
         combined = np.zeros(plane.shape[:2], dtype=self.dtype)
         for number in range(1, self.segments + 1):
             combined[plane[..., number - 1] != 0] = number
@@ -132,4 +132,4 @@ class Masks:
     def _fractions(self, plane: int, segment: int) -> NDArray[np.uint8]:
         assert self._probabilities is not None  # noqa: S101
         values = self._probabilities[plane, ..., segment - 1]
-        return np.rint(values * MAXIMUM_FRACTIONAL_VALUE).astype(np.uint8)
+        return np.asarray(np.rint(values * MAXIMUM_FRACTIONAL_VALUE), dtype=np.uint8)

@@ -83,7 +83,7 @@ class Planes:
         if len(slices) < 2:
             return False
         spacing, _ = get_volume_positions(
-            image_positions=self._positions()[slices],
+            image_positions=self._positions()[slices].tolist(),
             image_orientation=list(self.geometry[0].orientation),
             sort=False,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ _LONGEST_PACKET = 128
 _SHORTEST_RUN = 3
 
 
-def run_length_encoded(frame: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+def run_length_encoded(frame: NDArray[Any]) -> bytes:
     """Return one frame ``(y, x)`` of unsigned integers as RLE Lossless.
 
     The same frame always gives the same bytes, whatever codecs are installed.

@@ -10,10 +10,18 @@ from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescripti
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless, SegmentationStorage
 
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.header import SEGMENTATIONS, start
+from dicom_io.results.segmentation.encoding import (
+    instance_reference,
+    sequence_element,
+    sequence_of,
+    short_element,
+    text_value,
+)
 from dicom_io.results.segmentation.frames import FrameGroups, frames_of, packed_bits
 from dicom_io.results.segmentation.masks import MAXIMUM_FRACTIONAL_VALUE, Masks, SegmentationKind
 from dicom_io.results.segmentation.overlay import HEADER_STAND_INS, add_content
@@ -107,6 +115,7 @@ def encode_segmentation(
     else:
         segmentation.pop("DimensionOrganizationType", None)
     segmentation.NumberOfFrames = len(frames)
+    _add_references(segmentation, context)
     groups = FrameGroups(prototype.PerFrameFunctionalGroupsSequence[0], planes)
     segmentation[groups.tag] = groups.element(frames)
     if kind == "binary":
@@ -117,7 +126,7 @@ def encode_segmentation(
     segmentation.add_new("PixelData", "OB", pixels)
     if kind != "binary":
         segmentation["PixelData"].is_undefined_length = True
-    check_segmentation(segmentation, context)
+    check_segmentation(segmentation, context, planes)
     return segmentation
 
 
@@ -132,33 +141,41 @@ def segment_descriptions(context: VolumeContext) -> list[SegmentDescription]:
     ]
 
 
+def _add_references(segmentation: Dataset, context: VolumeContext) -> None:
+    """Add the references to all images of the segmented series."""
+    headers = context.segmented_headers
+    images = [instance_reference(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in headers]
+    series = sequence_of(0x0008, 0x114A, *images) + short_element(
+        0x0020, 0x000E, b"UI", text_value(str(headers[0].SeriesInstanceUID), b"\0")
+    )
+    for keyword, items in (("SourceImageSequence", images), ("ReferencedSeriesSequence", [series])):
+        tag = Tag(keyword)
+        segmentation[tag] = sequence_element(tag, items)
+
+
 def _prototype(context: VolumeContext, planes: Planes, masks: Masks, kind: SegmentationKind) -> Segmentation:
-    """Return highdicom's segmentation of one empty slice, with references to all images."""
+    """Return highdicom's segmentation of the first slice alone, empty."""
     reading = context.reading
     _, rows, columns = reading.labels.spatial_shape
-    by_image = {source.sop_instance_uid: index for index, source in reversed(list(enumerate(reading.slices)))}
-    images = [
-        stand_in(
-            header,
-            planes.geometry[by_image[str(header.SOPInstanceUID)]],
-            planes.distance_mm,
-            multi_frame=reading.slices[0].frame is not None,
-        )
-        for header in context.segmented_headers
-    ]
-    channels: dict[str, Any] = {}
+    source = stand_in(
+        context.segmented_headers[0],
+        planes.geometry[0],
+        planes.distance_mm,
+        multi_frame=planes.sources[0].frame is not None,
+    )
+    channels: Any = None
     array = np.zeros((1, rows, columns), dtype=masks.dtype)
     if kind == "fractional":
         array = np.zeros((1, rows, columns, masks.segments), dtype=np.float32)
         channels = {"SegmentNumber": list(range(1, masks.segments + 1))}
     return Segmentation(
-        source_images=images,
+        source_images=[source],
         pixel_array=Volume(
             array,
             _first_affine(planes, reading.labels.affine),
             coordinate_system="PATIENT",
             frame_of_reference_uid=reading.labels.frame_of_reference_uid,
-            channels=channels or None,
+            channels=channels,
         ),
         segmentation_type=_TYPES[kind],
         segment_descriptions=segment_descriptions(context),
