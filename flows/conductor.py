@@ -22,6 +22,7 @@ from flows.settings import Settings, load_settings
 from flows.supervisor import end_with_parent
 
 if TYPE_CHECKING:
+    from flows.delivery import LateDelivery
     from flows.journal import Journal
 
 __all__ = ["conduct", "main"]
@@ -86,17 +87,26 @@ async def conduct(settings: Settings) -> None:
 
 
 async def _deliver_late(journal: Journal, settings: Settings) -> None:
-    """Send what runs could not deliver; the network library is loaded when there is such a thing."""
+    """Deliver what runs left behind; the network library is loaded when there is such a thing."""
+    late: LateDelivery | None = None
 
     async def deliver() -> None:
+        nonlocal late
         now = datetime.now(UTC)
-        pending = await asyncio.to_thread(journal.pending_deliveries)
-        if any(now - delivery.state_at > _LEFT_BY_A_RUN for delivery in pending):
-            from flows.delivery import retry_deliveries  # noqa: PLC0415
+        if late is None:
+            left = await asyncio.to_thread(journal.open_deliveries)
+            if not any(now - delivery.state_at > _LEFT_BY_A_RUN for delivery in left):
+                return
+            from flows.delivery import LateDelivery  # noqa: PLC0415
 
-            await asyncio.to_thread(retry_deliveries, journal, settings, now)
+            late = LateDelivery(journal, settings)
+        await asyncio.to_thread(late.start_due, now)
 
-    await repeat_for_ever("late delivery", deliver, _DELIVERY_INTERVAL_S)
+    try:
+        await repeat_for_ever("late delivery", deliver, _DELIVERY_INTERVAL_S)
+    finally:
+        if late is not None:
+            late.close()
 
 
 if __name__ == "__main__":

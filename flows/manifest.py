@@ -88,6 +88,8 @@ def end_of_run(
                 "state": one.state,
                 "attempts": one.attempts,
                 "sent_at": one.sent_at and one.sent_at.isoformat(),
+                "committed_at": one.committed_at and one.committed_at.isoformat(),
+                "dead_reason": one.dead_reason,
             }
             for one in deliveries
         ],

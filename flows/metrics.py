@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from threading import Lock
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -18,7 +18,7 @@ from dicom_io.receive.records import (
     RefusedInstance,
     StoredInstance,
 )
-from flows.journal import Journal
+from flows.journal import DeadReason, DeliveryState, Journal
 
 __all__ = ["JournalCollector", "ListenerMetrics", "MetricsServer"]
 
@@ -38,7 +38,7 @@ _STATES: Final = {
         "dead-letter",
         "cancelled",
     ),
-    "deliveries": ("pending", "sent", "failed", "dead"),
+    "deliveries": get_args(DeliveryState),
 }
 
 
@@ -140,11 +140,37 @@ class JournalCollector(Collector):
             for state in states:
                 family.add_metric([state], counts[name].get(state, 0))
             yield family
+        yield from self._delivery_families()
         depth, age = self._journal.queue_age()
         yield GaugeMetricFamily("secondread_queue_depth", "Jobs that wait to be submitted.", value=depth)
         yield GaugeMetricFamily("secondread_queue_age_seconds", "Age of the oldest waiting job.", value=age)
         yield self._histogram("stage", "Seconds that the stages of jobs took.")
         yield self._histogram("wait", "Seconds from complete study to job, and from waiting job to run.")
+
+    def _delivery_families(self) -> Iterable[Metric]:
+        by_state, dead, age = self._journal.delivery_counts()
+        states = GaugeMetricFamily(
+            "secondread_destination_deliveries",
+            "Deliveries by destination and state.",
+            labels=["destination", "state"],
+        )
+        letters = GaugeMetricFamily(
+            "secondread_dead_letters",
+            "Deliveries that nothing but a person will bring on, by destination and reason.",
+            labels=["destination", "reason"],
+        )
+        for destination, counts in by_state.items():
+            for state in get_args(DeliveryState):
+                states.add_metric([destination, state], counts.get(state, 0))
+            for reason in get_args(DeadReason):
+                letters.add_metric([destination, reason], dead.get(destination, {}).get(reason, 0))
+        yield states
+        yield letters
+        yield GaugeMetricFamily(
+            "secondread_commitment_age_seconds",
+            "For how long the oldest stored object awaits its commitment.",
+            value=age,
+        )
 
     def _histogram(self, kind: str, text: str) -> Metric:
         family = HistogramMetricFamily(f"secondread_{kind}_seconds", text, labels=[kind])

@@ -23,7 +23,7 @@ from prefect.tasks import Task
 
 from flows import pipeline
 from flows.attempts import requeue_or_give_up
-from flows.delivery import DeliveryReport, deliver
+from flows.delivery import DeliveryReport, attempts_in_run, deliver
 from flows.detectors import DetectorCache
 from flows.journal import IllegalTransition, Journal, StaleRun, UnknownRecord, open_journal
 from flows.settings import Settings, load_settings
@@ -39,7 +39,17 @@ _FIRST_DELIVERY_PAUSE_S = 0.5
 
 
 class DeliveryIncomplete(StepFailed):
-    """A destination has not taken everything yet."""
+    """A destination has not taken everything yet, and this run may try again.
+
+    Attributes
+    ----------
+    report : DeliveryReport or None
+        How far the deliveries came.
+    """
+
+    def __init__(self, text: str, report: DeliveryReport | None = None) -> None:
+        super().__init__(text)
+        self.report = report
 
 
 @cache
@@ -159,13 +169,15 @@ async def encode(run: StudyRun, reading: Reading) -> int:
 @task(name="deliver", retry_condition_fn=_transport_failed, **_PLAIN)
 async def send(run: StudyRun) -> DeliveryReport:
     """Send what the destinations miss; repeated with growing pauses while one does not take it."""
+    context = TaskRunContext.get()
+    attempt = 1 if context is None else context.task_run.run_count
 
     def work() -> DeliveryReport:
-        return deliver(run.journal, run.settings, run.job)
+        return deliver(run.journal, run.settings, run.job, attempt)
 
     report = await _in_thread(run, "deliver", work)
-    if not report.complete:
-        raise DeliveryIncomplete("; ".join(f"{name}: {why}" for name, why in report.problems.items()))
+    if report.worth_another:
+        raise DeliveryIncomplete(report.problem or "", report)
     get_run_logger().info("%d objects delivered", report.sent)
     return report
 
@@ -209,7 +221,8 @@ async def process_study(job_id: int) -> State[Any]:
     -------
     State
         Completed; Completed as "Refused" for bad input, as "Undelivered" where a destination has not
-        taken everything yet, as "NothingToDo" where the job is not this run's; or Failed.
+        taken everything, as "AwaitingCommitment" where one has and has not committed it yet, as
+        "NothingToDo" where the job is not this run's; or Failed.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -250,26 +263,43 @@ async def _read(run: StudyRun) -> State[Any]:
         prepared = _unless_refused(run, await gate(run, decoded))
         readings = await infer(run, prepared)
         await encode(run, Reading(prepared, readings, await assess(run, readings)))
-    problem = await _send(run)
+    report = await _send(run)
+    problem = report.problem
     outcome = run.kept_reading() | delivered(
         run.journal.job_results(run.job.id), run.journal.deliveries(run.job.id)
     )
     await asyncio.to_thread(run.complete_manifest)
     await asyncio.to_thread(run.finish, "completed", problem, outcome)
-    title = "Completed" if problem is None else "Undelivered"
+    title, message = _delivery_title(report)
     await _show(run, title, outcome)
-    return Completed(name=title, message=problem and f"delivery goes on in the background: {problem}")
+    return Completed(name=title, message=message)
 
 
-async def _send(run: StudyRun) -> str | None:
-    """Deliver within the run as often as configured; return what is missing then."""
-    attempts = run.settings.outbox.delivery_attempts
+def _delivery_title(report: DeliveryReport) -> tuple[str, str | None]:
+    if report.problems:
+        return "Undelivered", f"delivery goes on in the background: {report.problem}"
+    if report.dead:
+        return "Undelivered", f"given up, see `secondread deliveries`: {report.problem}"
+    if report.awaiting:
+        parts = [f"{name}: {number} objects" for name, number in report.awaiting.items()]
+        return "AwaitingCommitment", f"stored and not committed yet: {'; '.join(parts)}"
+    return "Completed", None
+
+
+async def _send(run: StudyRun) -> DeliveryReport:
+    """Deliver within the run as often as the destinations allow; return how far that went."""
+    destinations = {one.destination for one in run.journal.open_deliveries(run.job.id)}
+    attempts = max((attempts_in_run(run.settings, name) for name in destinations), default=1)
     pauses = [_FIRST_DELIVERY_PAUSE_S * 2**number for number in range(attempts - 1)]
     try:
-        await send.with_options(retries=attempts - 1, retry_delay_seconds=pauses or 0)(run)
+        report: DeliveryReport = await send.with_options(
+            retries=attempts - 1, retry_delay_seconds=pauses or 0
+        )(run)
     except DeliveryIncomplete as incomplete:
-        return str(incomplete)
-    return None
+        if incomplete.report is None:
+            raise
+        return incomplete.report
+    return report
 
 
 async def _fail(run: StudyRun, failure: StepFailed) -> State[Any]:

@@ -171,6 +171,7 @@ def _start_receiving(settings: Settings, stack: AsyncExitStack, journal: Any, me
         maximum_object_bytes=listening.maximum_object_bytes,
         is_own_result=is_own_result,
         observer=observer,
+        commitment_reported=lambda report, _peer: journal.record_commitment(report),
     )
     intake = Intake(
         journal,

@@ -7,9 +7,8 @@ defaults below. Relative paths in the file count from the file's folder.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -21,9 +20,19 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from flows.nodes import (
+    DicomwebNode,
+    DimseNode,
+    FolderNode,
+    Node,
+    TlsSettings,
+    check_ae_title,
+    with_absolute_paths,
+)
 from flows.routing.rules import Route, default_routes
 
 __all__ = [
+    "DicomwebNode",
     "DimseNode",
     "FolderNode",
     "JournalSettings",
@@ -35,19 +44,10 @@ __all__ = [
     "PrefectSettings",
     "RuntimeSettings",
     "Settings",
+    "TlsSettings",
     "WorkerSettings",
     "load_settings",
 ]
-
-_AE_TITLE = re.compile(r"^[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]{0,15}$")
-
-
-def _check_ae_title(value: str) -> str:
-    if not _AE_TITLE.match(value) or value != value.strip():
-        raise ValueError(
-            f"an AE title has 1 to 16 printable characters and no backslash (PS3.5 6.2), not {value!r}"
-        )
-    return value
 
 
 class _Section(BaseModel):
@@ -77,7 +77,7 @@ class ListenerSettings(_Section):
     )
     maximum_object_bytes: int = Field(default=4 * 1024**3, ge=1024, description="Larger objects are refused.")
 
-    _title = field_validator("ae_title")(_check_ae_title)
+    _title = field_validator("ae_title")(check_ae_title)
 
 
 class JournalSettings(_Section):
@@ -179,32 +179,10 @@ class RuntimeSettings(_Section):
     )
 
 
-class DimseNode(_Section):
-    """A DICOM node reached by DIMSE."""
-
-    kind: Literal["dimse"] = "dimse"
-    ae_title: str = Field(description="Called AE title.")
-    host: str = Field(default="127.0.0.1", description="Address.")
-    port: int = Field(ge=1, le=65535, description="TCP port.")
-    timeout_s: float = Field(default=30.0, gt=0, description="Connection, association and DIMSE timeout.")
-
-    _title = field_validator("ae_title")(_check_ae_title)
-
-
-class FolderNode(_Section):
-    """A folder that receives result files."""
-
-    kind: Literal["folder"]
-    path: Path = Field(description="Where the files go.")
-
-
 def _node_kind(value: Any) -> Any:
     if isinstance(value, dict) and "kind" not in value:
         return {"kind": "dimse", **value}
     return value
-
-
-Node = Annotated[DimseNode | FolderNode, Field(discriminator="kind")]
 
 
 class Settings(BaseSettings):
@@ -309,9 +287,8 @@ def load_settings(path: Path | None = None) -> Settings:
     base = found.resolve().parent
     if "state_dir" in values:
         values["state_dir"] = base / values["state_dir"]
-    for node in values.get("nodes", {}).values():
-        if isinstance(node, dict) and "path" in node:
-            node["path"] = base / node["path"]
+    if "nodes" in values:
+        values["nodes"] = with_absolute_paths(values["nodes"], base)
     runtime = values.get("runtime", {})
     if "package_dirs" in runtime:
         runtime["package_dirs"] = [base / item for item in runtime["package_dirs"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -10,11 +12,12 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.engine import make_url
 
-from dicom_io.send import NodeAddress, SendError, echo
+from dicom_io.send import SendError, echo
+from flows.addresses import dimse_address, web_address
 from flows.cli.config_pages import effective_values
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
-from flows.settings import DimseNode, Settings
+from flows.settings import DicomwebNode, DimseNode, Settings
 from models.package import PackageError
 from models.registry import Registry
 
@@ -84,11 +87,17 @@ def _package_problems(configured: Settings) -> Iterator[tuple[str, str]]:
 
 def _node_problems(configured: Settings) -> Iterator[tuple[str, str]]:
     for name, node in configured.nodes.items():
-        if not isinstance(node, DimseNode):
-            continue
-        address = NodeAddress(node.ae_title, node.host, node.port, min(node.timeout_s, 5.0))
+        quick: Any = {"timeout_s": min(getattr(node, "timeout_s", 5.0), 5.0)}
         try:
-            echo(address, calling_ae_title=configured.listener.ae_title)
+            if isinstance(node, DimseNode):
+                address = replace(dimse_address(node), **quick)
+                echo(address, calling_ae_title=configured.listener.ae_title)
+            elif isinstance(node, DicomwebNode):
+                from dicom_io.send.dicomweb import echo_web  # noqa: PLC0415
+
+                echo_web(replace(web_address(node), **quick))
+            elif node.path.exists() and not os.access(node.path, os.W_OK | os.X_OK):
+                yield "warning", f"node {name!r}: the folder {node.path} cannot be written"
         except SendError as error:
             yield "warning", f"node {name!r} does not answer: {error}"
 
@@ -109,7 +118,9 @@ def _journal_problems(configured: Settings) -> Iterator[tuple[str, str]]:
 
 @app.command()
 def check(
-    nodes: Annotated[bool, typer.Option("--nodes", help="Send every DICOM node a C-ECHO as well.")] = False,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="Ask every node as well: C-ECHO, or a DICOMweb query.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Check the settings and the installation; status 1 where something cannot work."""

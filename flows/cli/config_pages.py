@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from sqlalchemy.engine import make_url
 
 from flows.routing.rules import Condition, Route
-from flows.settings import DimseNode, FolderNode, Peer, Settings
+from flows.settings import DicomwebNode, DimseNode, FolderNode, Peer, Settings, TlsSettings
 
 __all__ = ["Effective", "effective_values", "reference_page"]
 
@@ -173,6 +173,8 @@ def reference_page() -> str:
     others: tuple[tuple[str, type[BaseModel], str], ...] = (
         ("[[listener.peers]]", Peer, "Who may send."),
         ("[nodes.NAME]", DimseNode, 'A DICOM node; `kind = "dimse"` may be left out.'),
+        ("[nodes.NAME.tls]", TlsSettings, "TLS 1.2 or later, with the node's certificate verified."),
+        ('[nodes.NAME] with kind = "dicomweb"', DicomwebNode, "A DICOMweb server that takes STOW-RS."),
         ('[nodes.NAME] with kind = "folder"', FolderNode, "A folder that results are copied to."),
         ("[[routes]]", Route, "What is read by which package, and where the results go."),
         ("routes.when", Condition, "A condition, or a list of conditions that must all hold."),

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from dicom_io.send import SendError, SendResult, collect_files, copy_files, send_files
+from dicom_io.send import SendError, SendResult, collect_files, copy_files, send_files, store_over_web
+from flows.addresses import web_address
 from flows.cli.console import output, print_json, progress
 from flows.cli.context import node, settings
 from flows.cli.errors import CommandError
 from flows.cli.nodes import dimse_address
-from flows.settings import FolderNode
+from flows.settings import DicomwebNode, FolderNode
 
 __all__ = ["app"]
 
@@ -25,6 +26,10 @@ def _send(paths: list[Path], to: str) -> list[SendResult]:
     if isinstance(found, FolderNode):
         return copy_files(paths, found.path)
     with progress(f"to {to}", len(paths)) as bar:
+        if isinstance(found, DicomwebNode):
+            return store_over_web(
+                paths, web_address(found), on_progress=lambda *_: bar.advance(bar.task_ids[0])
+            )
         return send_files(
             paths,
             dimse_address(to),
@@ -41,7 +46,7 @@ def command(
     to: Annotated[str, typer.Option("--to", metavar="NODE", help="A node of the settings, or AE@HOST:PORT.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Send every DICOM file of a folder by C-STORE, or copy it where the node is a folder."""
+    """Send every DICOM file of a folder by C-STORE or STOW-RS, or copy it where the node is a folder."""
     collection = collect_files(folder)
     paths, skipped = list(collection.files), len(collection.others)
     if not paths:

@@ -99,7 +99,10 @@ class LocalSystem:
         self.log = self.folder / "serve.log"
         values: dict[str, Any] = {
             "state_dir": "state",
-            "nodes": {name: node.model_dump(exclude={"kind"}) for name, node in nodes.items()},
+            "nodes": {
+                name: node.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+                for name, node in nodes.items()
+            },
             "routes": [
                 {
                     "name": "chest",

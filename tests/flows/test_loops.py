@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -14,10 +14,10 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from sqlalchemy.exc import OperationalError
 
-from flows import conductor, delivery, loops
+from flows import conductor, loops
 from flows.deployment import Registration
 from flows.journal import JobRecord, Journal, JournalError
-from flows.loops import PassIncomplete, repeat_for_ever
+from flows.loops import repeat_for_ever
 from flows.outbox import Dispatcher, _is_due
 from flows.reconciler import Reconciler
 from flows.settings import Settings
@@ -128,26 +128,8 @@ async def test_reconciling_outlives_the_journal() -> None:
 async def test_late_delivery_outlives_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conductor, "_DELIVERY_INTERVAL_S", 0.01)
     locked = Locked()
-    await for_a_while(conductor._deliver_late(journal(pending_deliveries=locked), SETTINGS))
+    await for_a_while(conductor._deliver_late(journal(open_deliveries=locked), SETTINGS))
     assert locked.calls > 2
-
-
-def test_late_delivery_of_one_job_does_not_keep_back_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    then = datetime(2026, 1, 1, tzinfo=UTC)
-    pending = [SimpleNamespace(job_id=n, attempts=0, state_at=then) for n in (1, 2)]
-    tried: list[int] = []
-
-    def deliver(_journal: Journal, _settings: Settings, late: JobRecord) -> delivery.DeliveryReport:
-        tried.append(late.id)
-        if late.id == 1:
-            raise PermissionError(13, "not ours")
-        return delivery.DeliveryReport(1)
-
-    monkeypatch.setattr(delivery, "deliver", deliver)
-    held = journal(pending_deliveries=lambda: pending, job=lambda n: _job(n, "completed"))
-    with pytest.raises(PassIncomplete, match="1 of 2"):
-        delivery.retry_deliveries(held, SETTINGS, then + timedelta(minutes=1))
-    assert tried == [1, 2]
 
 
 def _job(number: int, state: Any = "waiting", attempt: int = 1, age_s: float = 60) -> JobRecord:
