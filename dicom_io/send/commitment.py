@@ -55,6 +55,7 @@ def request_commitment(
     transaction_uid: str,
     calling_ae_title: str = "SECONDREAD",
     wait_s: float = 1.0,
+    *,
     answered: Callable[[], bool] | None = None,
 ) -> CommitmentRequest:
     """Ask a node to commit objects, and wait a moment for its report.

@@ -1,12 +1,20 @@
-"""STOW-RS: objects go to a DICOMweb server as they are."""
+"""STOW-RS: objects go to a DICOMweb server as they are.
+
+References
+----------
+PS3.18 10.5 (Store Transaction).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from dicom_io.send.nodes import SendResult
+from dicom_io.send.item import Results
+from dicom_io.send.nodes import SendResult, TlsIdentity
+from dicom_io.send.upload import Upload
 
 __all__ = ["DicomwebAddress", "store_over_web"]
 
@@ -27,6 +35,12 @@ class DicomwebAddress:
         Our certificate and its key, where the server asks for one.
     authorization : str or None
         Value of the Authorization header; never shown.
+
+    Raises
+    ------
+    ValueError
+        The URL is no root of a service, holds a password, or does not fit the certificates; or the
+        header's value is none.
     """
 
     url: str
@@ -36,11 +50,76 @@ class DicomwebAddress:
     key_file: Path | None = None
     authorization: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("the DICOMweb url must begin with http:// or https:// and a host")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("the DICOMweb url must not hold a user or password: use authorization")
+        if parts.query or parts.fragment:
+            raise ValueError("the DICOMweb url must be the root of the services, without query or fragment")
+        if parts.scheme == "http" and (self.ca_file or self.certificate_file or self.key_file):
+            raise ValueError("certificates need a DICOMweb url that begins with https://")
+        if self.authorization is not None and not (
+            self.authorization.isascii() and self.authorization.isprintable() and self.authorization.strip()
+        ):
+            raise ValueError("authorization must be the value of an HTTP header, in printable ASCII")
+        TlsIdentity(self.ca_file, self.certificate_file, self.key_file)
+
+    def __str__(self) -> str:
+        return f"the DICOMweb server at {self.url}"
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """What we connect to."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
+    def tls(self) -> TlsIdentity | None:
+        """How we connect over HTTPS; None for plain HTTP."""
+        if not self.url.startswith("https:"):
+            return None
+        return TlsIdentity(self.ca_file, self.certificate_file, self.key_file)
+
 
 def store_over_web(
     paths: Iterable[Path],
     address: DicomwebAddress,
     on_progress: Callable[[SendResult], None] | None = None,
 ) -> list[SendResult]:
-    """Send files by STOW-RS; see the module."""
-    raise NotImplementedError
+    """Send files by STOW-RS in the transfer syntaxes they have.
+
+    Many files go in one request. Where a server refuses a request as a whole, or breaks it off, each of
+    its files is sent once more by itself, so that one object does not keep back the others; an object that
+    was answered is not sent again.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        DICOM files; streamed, never in memory as a whole.
+    address : DicomwebAddress
+        Where to.
+    on_progress : callable, optional
+        Told every result as soon as it is known.
+
+    Returns
+    -------
+    list of SendResult
+        One per file, in the order of ``paths``. The ``status`` is the server's Warning or Failure Reason
+        (PS3.18 Annex I), 0x0000 for an object stored without one, and None where the server says nothing
+        about the object.
+
+    Raises
+    ------
+    NodeUnreachable
+        There was no connection for any file.
+    SendError
+        The server wants none of our requests (credentials, URL), or a certificate cannot be used.
+    """
+    results = Results(on_progress)
+    items = results.examine_all(paths)
+    if items:
+        with Upload(address, results) as upload:
+            upload.send(items)
+    return results.in_order()
