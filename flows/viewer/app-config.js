@@ -4,6 +4,22 @@
   const notice = 'SecondRead viewer, for research use only, not for diagnosis';
   document.title = notice;
 
+  // Beside a region OHIF writes the first five numbers of its group. What is wanted there is what was found,
+  // how sure that is and how large; the rest stays in the report.
+  const sized = / (mm|cm|mm2|cm2|ml|cm3|mm3)$/;
+  const describe = ({ measurement }) => {
+    if (!measurement.describedBySecondRead) {
+      const labels = measurement.labels;
+      const sure = labels.find(one => one.value.endsWith(' %'));
+      measurement.labels = [
+        { label: measurement.TrackingIdentifier || 'Finding', value: sure ? sure.value : '' },
+        ...labels.filter(one => sized.test(one.value)),
+      ];
+      measurement.describedBySecondRead = true;
+    }
+    return measurement;
+  };
+
   window.config = {
     name: 'secondread',
     routerBasename: null,
@@ -24,6 +40,7 @@
     // The words stand in the header for good, so no dialog has to be closed first.
     investigationalUseDialog: { option: 'never' },
     customizationService: [
+      { onBeforeSRAddMeasurement: { $set: describe } },
       { 'ohif.tours': { $set: [] } },
       { 'panelSegmentation.disableEditing': { $set: true } },
       { 'panelMeasurement.disableEditing': { $set: true } },

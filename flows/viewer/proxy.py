@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,6 +32,7 @@ _ANSWERED: Final = (
     "warning",
 )
 _CONNECTIONS: Final = 32
+_INCLUDED: Final = re.compile(r"(?<![^&])includefield=[^&]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ class DicomwebProxy:
         }
         if self.upstream.authorization:
             own["Authorization"] = self.upstream.authorization
-        query = request.url.query
+        # Orthanc takes a list of attributes apart before it decodes it, and OHIF encodes the commas.
+        query = _INCLUDED.sub(lambda found: re.sub("%2C", ",", found[0], flags=re.I), request.url.query)
         url = f"{self._root}/{path}" + (f"?{query}" if query else "")
         return self._client.build_request(request.method, url, headers=own)
 

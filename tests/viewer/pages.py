@@ -1,0 +1,65 @@
+"""Working the viewer as somebody at the screen does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page
+
+from tests.viewer.looking import Picture, pixels
+
+__all__ = ["ViewerPage", "open_study"]
+
+_WIDTH, _HEIGHT = 1180, 820
+_TIMEOUT_MS = 60_000
+_BARE = """
+  body, body * { visibility: hidden !important }
+  .cornerstone-canvas, svg.svg-layer polyline, svg.svg-layer ellipse { visibility: visible !important }
+"""
+_VIEWPORT = "[data-viewportid] .cornerstone-canvas"
+_DRAWN = """() => {
+  const viewport = window.cornerstone?.getRenderingEngines?.()?.[0]?.getViewports?.()?.[0];
+  return Boolean(viewport?.getImageIds?.()?.length && viewport?.getImageData?.());
+}"""
+
+
+@dataclass
+class ViewerPage:
+    """A study in the viewer."""
+
+    page: Page
+    hosts: set[str] = field(default_factory=set)
+    errors: list[str] = field(default_factory=list)
+
+    def screenshot(self) -> Picture:
+        """Return the first viewport: image, overlay and outlines, without words and controls.
+
+        Its first pixel is the canvas's first.
+        """
+        box = self.page.locator(_VIEWPORT).first.bounding_box()
+        assert box is not None
+        corner, size = (box["x"], box["y"]), (box["width"], box["height"])
+        clip = dict(zip(("x", "y", "width", "height"), map(int, (*corner, *size)), strict=True))
+        return pixels(self.page.screenshot(clip=clip, style=_BARE))
+
+    def open_series(self, words: str) -> None:
+        """Open a series by a double click on its entry in the list."""
+        self.page.get_by_text(words).first.dblclick(timeout=_TIMEOUT_MS)
+
+
+@contextmanager
+def open_study(browser: Browser, origin: str, study: str) -> Iterator[ViewerPage]:
+    """Open a study in a fresh profile and wait until its first image is drawn."""
+    page = browser.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
+    opened = ViewerPage(page)
+    page.on("request", lambda request: opened.hosts.add(urlsplit(request.url).netloc))
+    page.on("pageerror", lambda error: opened.errors.append(str(error)))
+    try:
+        page.goto(f"{origin}/viewer?StudyInstanceUIDs={study}", timeout=_TIMEOUT_MS)
+        page.wait_for_function(_DRAWN, timeout=_TIMEOUT_MS)
+        yield opened
+    finally:
+        page.close()
