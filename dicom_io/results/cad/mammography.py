@@ -55,7 +55,7 @@ def encode_mammography_cad_report(
     if problems:
         raise ResultInvalid("; ".join(problems))
     run = detection_run(context, codes.BREAST_DENSITY, attempted=attempted)
-    compared = parts.Run(codes.SPATIAL_COLLOCATION, run.succeeded)
+    compared = parts.Run(codes.SPATIAL_COLLOCATION, run.succeeded, run.failed)
     library = ImageLibrary(context.headers, lambda header: _view_of(header, exam))
     root = items.container(
         None,
