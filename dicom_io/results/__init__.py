@@ -6,9 +6,14 @@ from dicom_io.results.context import PackageIdentity, Predecessor, ResultContext
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.identity import ResultIdentity, derived_uid, fingerprint
-from dicom_io.results.key_image import render_key_image
 from dicom_io.results.loop_guard import is_own_result
-from dicom_io.results.secondary_capture import encode_key_image
+from dicom_io.results.presentation_state import encode_presentation_state
+from dicom_io.results.secondary_capture import (
+    encode_finding_image,
+    encode_overview,
+    encode_volume_finding_image,
+    encode_volume_overview,
+)
 from dicom_io.results.structured_report import encode_structured_report
 from dicom_io.results.vocabulary import AI_NOTICE
 from dicom_io.results.volume_context import VolumeContext
@@ -25,11 +30,14 @@ __all__ = [
     "ResultInvalid",
     "VolumeContext",
     "derived_uid",
-    "encode_key_image",
+    "encode_finding_image",
+    "encode_overview",
+    "encode_presentation_state",
     "encode_structured_report",
+    "encode_volume_finding_image",
+    "encode_volume_overview",
     "encoded_bytes",
     "fingerprint",
     "is_own_result",
-    "render_key_image",
     "write_object",
 ]

@@ -1,9 +1,9 @@
-"""A last look at reports and key images of films: whether they say what the reading says."""
+"""A last look at the report of films: whether it says what the reading says."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 
@@ -20,10 +20,9 @@ from dicom_io.results.asserts import (
 )
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
-from models.film import Film
 from models.results import Finding
 
-__all__ = ["check_film_report", "check_key_image", "film_report_problems"]
+__all__ = ["check_film_report", "film_report_problems"]
 
 _HEIGHT, _WIDTH = "121207", "103355008"
 _VALUE_TOLERANCE = 1e-3
@@ -60,30 +59,6 @@ def film_report_problems(report: Dataset, context: FilmContext) -> Iterator[str]
         header = context.header_of(finding.sop_instance_uid)
         yield from box_problems(regions[0], header, finding.candidate.box, name)
         yield from _value_problems(group, finding, context)
-
-
-def check_key_image(image: Dataset, context: FilmContext, film: Film, findings: Sequence[Finding]) -> None:
-    """Check that a key image belongs to its film and holds the pixels it promises.
-
-    Raises
-    ------
-    ResultInvalid
-        The text lists every problem.
-    """
-    problems = []
-    if str(image.StudyInstanceUID) != str(context.headers[0].StudyInstanceUID):
-        problems.append("it is not in the study of its films")
-    films = {str(h.SOPInstanceUID) for h in context.headers}
-    sources = {str(item.ReferencedSOPInstanceUID) for item in image.get("SourceImageSequence") or ()}
-    if not sources or not sources <= films:
-        problems.append("it refers to an image that was not read")
-    if {film.sop_instance_uid, *(finding.sop_instance_uid for finding in findings)} != sources:
-        problems.append("its film or its findings are those of another image")
-    length = int(image.Rows) * int(image.Columns) * int(image.SamplesPerPixel)
-    if len(image.PixelData) != length + length % 2:
-        problems.append(f"it has {len(image.PixelData)} bytes of pixels instead of {length}")
-    if problems:
-        raise ResultInvalid("the key image is wrong: " + "; ".join(problems))
 
 
 def _value_problems(group: Dataset, finding: Finding, context: FilmContext) -> Iterator[str]:

@@ -26,6 +26,7 @@ from dicom_io.results.vocabulary import AI_NOTICE, ascii_text
 __all__ = [
     "CAD_REPORTS",
     "KEY_IMAGES",
+    "PRESENTATION_STATES",
     "SEGMENTATIONS",
     "STRUCTURED_REPORTS",
     "SeriesKind",
@@ -51,6 +52,7 @@ STRUCTURED_REPORTS = SeriesKind("structured-report", 9301, "SR", "report")
 KEY_IMAGES = SeriesKind("key-image", 9302, "OT", "key images")
 SEGMENTATIONS = SeriesKind("segmentation", 9303, "SEG", "segmentation")
 CAD_REPORTS = SeriesKind("cad-report", 9304, "SR", "CAD report")
+PRESENTATION_STATES = SeriesKind("presentation-state", 9305, "PR", "presentation states")
 
 
 def software_version() -> str:

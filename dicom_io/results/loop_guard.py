@@ -8,6 +8,7 @@ from pydicom.uid import (
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -37,6 +38,7 @@ RESULT_SOP_CLASSES = frozenset(
         SecondaryCaptureImageStorage,
         MultiFrameTrueColorSecondaryCaptureImageStorage,
         SegmentationStorage,
+        GrayscaleSoftcopyPresentationStateStorage,
         "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
         "1.2.840.10008.5.1.4.1.1.88.50",  # Mammography CAD SR
         "1.2.840.10008.5.1.4.1.1.88.65",  # Chest CAD SR

@@ -17,6 +17,7 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from dicom_io.results.context import ResultContext
 from dicom_io.results.vocabulary import AI_NOTICE, ascii_text, component_concept, own
@@ -108,7 +109,7 @@ def reading_group(
 
 
 def measurement(
-    name: CodedConcept, value: float, unit: CodedConcept, method: CodedConcept | None = None
+    name: CodedConcept | Code, value: float, unit: CodedConcept | Code, method: CodedConcept | None = None
 ) -> Measurement:
     """Return TID 300 with a value rounded to what its decimal string holds."""
     rounded = value if isinstance(value, int) else round(float(value), _DIGITS)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from highdicom import Volume
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     JPEG2000,
@@ -14,63 +17,152 @@ from pydicom.uid import (
 )
 
 from dicom_io.reading.attributes import numbers, text
-from dicom_io.results.film_asserts import check_key_image
+from dicom_io.results.context import ResultContext
+from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import KEY_IMAGES, start
-from dicom_io.results.key_image import render_key_image
 from dicom_io.results.loop_guard import MANUFACTURER, MODEL_NAME
+from dicom_io.results.pictures.film_pictures import render_films, render_finding
+from dicom_io.results.pictures.volume_pictures import render_volume, render_volume_finding
 from dicom_io.results.source import copy_elements
 from dicom_io.results.vocabulary import AI_NOTICE, concept
+from dicom_io.results.volume_context import VolumeContext
 from models.film import Film
 from models.results import Finding
+from models.volume_results import VolumeFinding
 
-__all__ = ["encode_key_image"]
+__all__ = [
+    "encode_finding_image",
+    "encode_overview",
+    "encode_volume_finding_image",
+    "encode_volume_overview",
+]
 
 _SOURCE_IMAGE = concept("121322", "DCM", "Source image for image processing operation")
 _RESAMPLING = concept("113085", "DCM", "Spatial resampling")
 _LOSSY_SYNTAXES = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000}
 
 
-def encode_key_image(
-    context: FilmContext, header: Dataset, film: Film, findings: Sequence[Finding], number: int
-) -> Dataset:
-    """Return a key image of one film, uncompressed RGB that every viewer shows.
+def encode_overview(context: FilmContext, films: Sequence[Film], number: int = 1) -> Dataset:
+    """Return the overview of a reading of films: all of them side by side with all findings.
 
     Parameters
     ----------
     context : FilmContext
         The reading.
-    header : Dataset
-        Header of the film.
-    film : Film
-        The film as displayed.
-    findings : sequence of Finding
-        Those of this film, perhaps none.
+    films : sequence of Film
+        Those to be shown, as displayed; every film with findings is among them.
     number : int
         Number among the key images of the reading, from 1.
 
     Returns
     -------
     Dataset
-        Explicit VR Little Endian, with file meta information.
+        Uncompressed RGB that every viewer shows, with file meta information.
 
     Raises
     ------
     ResultInvalid
-        The picture does not belong to the film.
+        A film was not read, or a finding is on none of the films.
     """
+    headers = [_header(context, film.sop_instance_uid) for film in films]
+    shown = {film.sop_instance_uid for film in films}
+    if not films or any(finding.sop_instance_uid not in shown for finding in context.findings):
+        raise ResultInvalid("the overview does not show every film with findings")
+    pixels = render_films(
+        films, context.findings, title=_title(context), pixel_aspects=[_pixel_aspect(h) for h in headers]
+    )
+    return _capture(context, headers, pixels, number, _drawn(context))
+
+
+def encode_finding_image(context: FilmContext, film: Film, finding: Finding, number: int) -> Dataset:
+    """Return the key image of one finding: where it lies on its film, and the part around it enlarged.
+
+    Raises
+    ------
+    ResultInvalid
+        The finding is none of the reading, or lies on another film.
+    """
+    header = _header(context, film.sop_instance_uid)
+    if finding not in context.findings or finding.sop_instance_uid != film.sop_instance_uid:
+        raise ResultInvalid(f"finding {finding.number} is none of this film")
+    pixels = render_finding(film, finding, title=_title(context), pixel_aspect=_pixel_aspect(header))
+    return _capture(context, [header], pixels, number, f"finding {finding.number} outlined")
+
+
+def encode_volume_overview(context: VolumeContext, image: Volume, number: int = 1) -> Dataset:
+    """Return the overview of a reading of a volume: the key slice of every finding with outlines.
+
+    Parameters
+    ----------
+    context : VolumeContext
+        The reading.
+    image : highdicom.Volume
+        ``(z, y, x)``, the segmented series on the grid of the reading.
+    number : int
+        Number among the key images of the reading, from 1.
+
+    Raises
+    ------
+    ValueError
+        The image lies on another grid.
+    """
+    pixels = render_volume(context.reading, image, title=_title(context))
+    slices = [finding.key_slice for finding in context.reading.findings]
+    return _capture(context, _slice_headers(context, slices), pixels, number, _drawn(context))
+
+
+def encode_volume_finding_image(
+    context: VolumeContext, image: Volume, finding: VolumeFinding, number: int
+) -> Dataset:
+    """Return the key image of one finding of a volume: its key slice with and without the marks.
+
+    Raises
+    ------
+    ResultInvalid
+        The finding is none of the reading.
+    ValueError
+        The image lies on another grid.
+    """
+    if finding not in context.reading.findings:
+        raise ResultInvalid(f"finding {finding.number} is none of this reading")
+    pixels = render_volume_finding(context.reading, image, finding, title=_title(context))
+    headers = _slice_headers(context, [finding.key_slice])
+    return _capture(context, headers, pixels, number, f"finding {finding.number} outlined")
+
+
+def _header(context: FilmContext, sop_instance_uid: str) -> Dataset:
+    if sop_instance_uid not in {reading.sop_instance_uid for reading in context.readings}:
+        raise ResultInvalid("a key image shows an image that was not read")
+    return context.header_of(sop_instance_uid)
+
+
+def _slice_headers(context: VolumeContext, slices: Sequence[int]) -> list[Dataset]:
+    uids = [context.reading.slices[index].sop_instance_uid for index in slices]
+    return [context.header_of(uid) for uid in dict.fromkeys(uids)] or [context.segmented_headers[0]]
+
+
+def _title(context: ResultContext) -> str:
+    return f"{context.package.title} {context.package.version}"
+
+
+def _drawn(context: ResultContext) -> str:
+    return "findings outlined" if context.has_findings else "no findings"
+
+
+def _capture(
+    context: ResultContext, headers: Sequence[Dataset], pixels: NDArray[np.uint8], number: int, drawn: str
+) -> Dataset:
     image = start(
         context,
-        header,
+        headers[0],
         kind=KEY_IMAGES,
         sop_class_uid=SecondaryCaptureImageStorage,
         instance=f"key-image-{number}",
         number=number,
     )
     _add_capture(image)
-    _add_derivation(image, header, bool(findings))
-    title = f"{context.package.title} {context.package.version}"
-    pixels = render_key_image(film, findings, title=title, pixel_aspect=_pixel_aspect(header))
+    _add_derivation(image, headers, drawn)
     image.SamplesPerPixel = 3
     image.PhotometricInterpretation = "RGB"
     image.PlanarConfiguration = 0
@@ -80,7 +172,6 @@ def encode_key_image(
     image.PixelRepresentation = 0
     data = pixels.tobytes()
     image.add_new("PixelData", "OB", data + b"\0" * (len(data) % 2))
-    check_key_image(image, context, film, findings)
     return image
 
 
@@ -93,27 +184,36 @@ def _add_capture(image: Dataset) -> None:
     image.SecondaryCaptureDeviceSoftwareVersions = image.SoftwareVersions
 
 
-def _add_derivation(image: Dataset, header: Dataset, findings: bool) -> None:
-    drawn = "findings outlined" if findings else "no findings"
+def _add_derivation(image: Dataset, headers: Sequence[Dataset], drawn: str) -> None:
     image.ImageType = ["DERIVED", "SECONDARY"]
     image.DerivationDescription = f"{AI_NOTICE}: display window applied, resampled, annotated, {drawn}"
     image.DerivationCodeSequence = [_RESAMPLING]
-    source = Dataset()
-    source.ReferencedSOPClassUID = str(header.SOPClassUID)
-    source.ReferencedSOPInstanceUID = str(header.SOPInstanceUID)
-    source.PurposeOfReferenceCodeSequence = [_SOURCE_IMAGE]
-    image.SourceImageSequence = [source]
+    image.SourceImageSequence = [_source(header) for header in headers]
     image.PatientOrientation = None
+    copy_elements(headers[0], image, ("BodyPartExamined",))
+    if len(headers) == 1:
+        copy_elements(headers[0], image, ("PatientOrientation",))
     # Both say whether the patient can be recognised. Nothing of that is drawn here, so what holds of the
-    # film holds of the picture, and what the film does not say is not claimed.
-    copied = ("PatientOrientation", "BodyPartExamined", "BurnedInAnnotation", "RecognizableVisualFeatures")
-    copy_elements(header, image, copied)
+    # images holds of the picture, and what one of them does not say is not claimed.
+    for keyword in ("BurnedInAnnotation", "RecognizableVisualFeatures"):
+        stated = {text(header, keyword) for header in headers}
+        if "YES" in stated or stated == {"NO"}:
+            setattr(image, keyword, "YES" if "YES" in stated else "NO")
     if "BodyPartExamined" not in image:
         image.Laterality = None  # type 2C where it is not known whether the body part is paired
     image.LossyImageCompression = "00"
-    if _is_lossy(header):
+    lossy = next((header for header in headers if _is_lossy(header)), None)
+    if lossy is not None:
         image.LossyImageCompression = "01"
-        copy_elements(header, image, ("LossyImageCompressionRatio", "LossyImageCompressionMethod"))
+        copy_elements(lossy, image, ("LossyImageCompressionRatio", "LossyImageCompressionMethod"))
+
+
+def _source(header: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = str(header.SOPClassUID)
+    item.ReferencedSOPInstanceUID = str(header.SOPInstanceUID)
+    item.PurposeOfReferenceCodeSequence = [_SOURCE_IMAGE]
+    return item
 
 
 def _is_lossy(header: Dataset) -> bool:

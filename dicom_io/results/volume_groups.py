@@ -20,6 +20,7 @@ from highdicom.sr import (
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from dicom_io.results.measurement_groups import (
     add_comment,
@@ -36,7 +37,7 @@ from models.volume_results import VolumeFinding
 
 __all__ = ["key_slice_groups", "volume_group", "whole_volume_group"]
 
-_MILLILITRE = concept("mL", "UCUM", "milliliter")
+_MILLILITRE = Code("mL", "UCUM", "milliliter")
 _FROM_VOXELS = own("voxel-summation", "Voxels of the segment times the volume of a voxel")
 _PIXEL_CENTRE = 0.5
 _ON_KEY_SLICE = own("rano-key-slice", "On the slice of largest extent, edge to edge, as RANO measures")

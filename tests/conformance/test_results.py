@@ -14,7 +14,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, JPEGBaseline8Bit
 from dicom_io.results import (
     FilmContext,
     Predecessor,
-    encode_key_image,
+    encode_overview,
     encode_structured_report,
     write_object,
 )
@@ -128,9 +128,7 @@ CASES: dict[str, Callable[[], FilmContext]] = {
 
 
 def written(made: FilmContext, folder: Path) -> list[Path]:
-    source = made.headers[0]
-    found = made.findings_on(str(source.SOPInstanceUID))
-    image = encode_key_image(made, source, film(source), found, 1)
+    image = encode_overview(made, [film(h) for h in made.headers])
     return [
         write_object(encode_structured_report(made), folder / "report.dcm", "structured-report").path,
         write_object(image, folder / "key-image-1.dcm", "key-image-1").path,

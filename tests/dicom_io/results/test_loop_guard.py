@@ -7,14 +7,14 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.uid import ComputedRadiographyImageStorage, ImplicitVRLittleEndian
 
-from dicom_io.results import encode_key_image, encode_structured_report, encoded_bytes, is_own_result
+from dicom_io.results import encode_overview, encode_structured_report, encoded_bytes, is_own_result
 from tests.dicom_io.results.factory import ONE, context, film, header
 
 
 def results() -> list[Dataset]:
     made = context(boxes=ONE)
     source = made.headers[0]
-    return [encode_structured_report(made), encode_key_image(made, source, film(source), made.findings, 1)]
+    return [encode_structured_report(made), encode_overview(made, [film(source)])]
 
 
 @pytest.mark.parametrize("result", results(), ids=["report", "key image"])

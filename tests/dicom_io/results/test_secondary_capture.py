@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from highdicom import Volume
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless
@@ -13,39 +14,117 @@ from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless
 from dicom_io.results import (
     FilmContext,
     ResultInvalid,
-    encode_key_image,
+    VolumeContext,
+    encode_finding_image,
+    encode_overview,
     encode_structured_report,
+    encode_volume_finding_image,
+    encode_volume_overview,
     encoded_bytes,
-    render_key_image,
 )
+from dicom_io.results.pictures.film_pictures import render_key_image
+from models.results import ImageFailure
 from tests.dicom_io.results.factory import MANY, ONE, context, film, header
+from tests.dicom_io.results.volume_factory import volume_context
+
+
+def read(encoded: Dataset) -> Dataset:
+    return dcmread(io.BytesIO(encoded_bytes(encoded)))
 
 
 def image_of(made: FilmContext, number: int = 1) -> Dataset:
-    source = made.headers[0]
-    found = made.findings_on(str(source.SOPInstanceUID))
-    return dcmread(io.BytesIO(encoded_bytes(encode_key_image(made, source, film(source), found, number))))
+    return read(encode_overview(made, [film(source) for source in made.headers], number))
+
+
+def volume_image(made: VolumeContext) -> Volume:
+    """Return a grey ramp on the grid of the reading."""
+    ramp = np.indices(made.reading.labels.spatial_shape).sum(axis=0).astype(np.int16)
+    return made.reading.labels.with_array(ramp)
 
 
 def test_a_film_that_was_not_read_gets_no_key_image() -> None:
     made, other = context(boxes=ONE), header(7)
     with pytest.raises(ResultInvalid, match="an image that was not read"):
-        encode_key_image(made, other, film(other), (), 1)
+        encode_overview(made, [film(made.headers[0]), film(other)])
+    with pytest.raises(ResultInvalid, match="an image that was not read"):
+        encode_finding_image(made, film(other), made.findings[0], 2)
 
 
-def test_a_film_of_another_study_gets_no_key_image() -> None:
-    made, other = context(), header(StudyInstanceUID="2.25.9")
-    with pytest.raises(ResultInvalid, match="not in the study of its films"):
-        encode_key_image(made, other, film(other), (), 1)
+def test_a_film_that_failed_gets_no_key_image() -> None:
+    one, two = header(), header(2)
+    failed = (ImageFailure(str(two.SOPInstanceUID), "it is constant"),)
+    read_alone = context(one, boxes=ONE).readings
+    made = context(one, two, boxes=ONE, readings=read_alone, failures=failed, partial=True)
+    with pytest.raises(ResultInvalid, match="an image that was not read"):
+        encode_overview(made, [film(one), film(two)])
+    assert len(read(encode_overview(made, [film(one)])).SourceImageSequence) == 1
 
 
-def test_a_film_or_findings_of_another_image_are_refused() -> None:
+def test_an_overview_without_a_film_that_has_findings_is_refused() -> None:
     made = context(header(), header(2), boxes=ONE)
-    one, two = made.headers
-    with pytest.raises(ResultInvalid, match="those of another image"):
-        encode_key_image(made, one, film(two), (), 1)
-    with pytest.raises(ResultInvalid, match="those of another image"):
-        encode_key_image(made, two, film(two), made.findings, 1)
+    with pytest.raises(ResultInvalid, match="every film with findings"):
+        encode_overview(made, [film(made.headers[1])])
+    with pytest.raises(ResultInvalid, match="every film with findings"):
+        encode_overview(made, [])
+
+
+def test_a_finding_of_another_film_or_reading_is_refused() -> None:
+    made = context(header(), header(2), boxes=ONE)
+    with pytest.raises(ResultInvalid, match="none of this film"):
+        encode_finding_image(made, film(made.headers[1]), made.findings[0], 2)
+    other = context(boxes=MANY).findings[3]
+    with pytest.raises(ResultInvalid, match="none of this film"):
+        encode_finding_image(made, film(made.headers[0]), other, 2)
+
+
+def test_a_finding_has_a_picture_of_its_own() -> None:
+    made = context(boxes=MANY[:2])
+    overview = image_of(made)
+    one, two = (
+        read(encode_finding_image(made, film(made.headers[0]), finding, number))
+        for number, finding in enumerate(made.findings, start=2)
+    )
+    assert len({overview.SOPInstanceUID, one.SOPInstanceUID, two.SOPInstanceUID}) == 3
+    assert overview.SeriesInstanceUID == one.SeriesInstanceUID == two.SeriesInstanceUID
+    assert (one.InstanceNumber, two.InstanceNumber) == (2, 3)
+    assert not np.array_equal(one.pixel_array, two.pixel_array)
+    assert max(one.Rows, one.Columns) <= 2048 + 200
+
+
+def test_all_films_stand_side_by_side_in_the_overview() -> None:
+    image = image_of(context(header(), header(2), boxes=ONE))
+    assert [item.ReferencedSOPInstanceUID for item in image.SourceImageSequence] == ["2.25.3331", "2.25.3332"]
+    assert image.Columns > image.Rows
+    assert "PatientOrientation" not in image or not image.PatientOrientation
+
+
+@pytest.mark.parametrize("kwargs", [{"findings": 2}, {"empty": True}, {"findings": 1, "enhanced": True}])
+def test_a_volume_has_an_overview(kwargs: dict[str, Any]) -> None:
+    made = volume_context(**kwargs)
+    image = read(encode_volume_overview(made, volume_image(made)))
+    referenced = {str(item.ReferencedSOPInstanceUID) for item in image.SourceImageSequence}
+    assert referenced <= {str(one.SOPInstanceUID) for one in made.headers}
+    assert image.Modality == "OT"
+    drawn = "findings outlined" if made.has_findings else "no findings"
+    assert drawn in image.DerivationDescription
+    assert image.pixel_array.shape == (image.Rows, image.Columns, 3)
+
+
+def test_a_finding_of_a_volume_has_a_picture_of_its_own() -> None:
+    made = volume_context(findings=2)
+    finding = made.reading.findings[1]
+    image = read(encode_volume_finding_image(made, volume_image(made), finding, 3))
+    (source,) = image.SourceImageSequence
+    assert source.ReferencedSOPInstanceUID == made.reading.slices[finding.key_slice].sop_instance_uid
+    with pytest.raises(ResultInvalid, match="none of this reading"):
+        other = volume_context(findings=3)
+        encode_volume_finding_image(made, volume_image(made), other.reading.findings[2], 3)
+
+
+def test_a_volume_on_another_grid_is_refused() -> None:
+    made, other = volume_context(findings=1), volume_context(findings=1, origin=(0, 0, 0))
+    with pytest.raises(ValueError, match="another grid"):
+        encode_volume_overview(made, volume_image(other))
 
 
 @pytest.mark.parametrize("boxes", [(), ONE, MANY])
@@ -112,9 +191,7 @@ def test_pixels_that_are_not_square_are_shown_in_true_proportions() -> None:
 def test_the_same_film_gives_the_same_bytes() -> None:
     made = context(boxes=MANY)
     source = made.headers[0]
-    one, other = (
-        encoded_bytes(encode_key_image(made, source, film(source), made.findings, 1)) for _ in range(2)
-    )
+    one, other = (encoded_bytes(encode_overview(made, [film(source)])) for _ in range(2))
     assert one == other
 
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from dicom_io.results import encode_key_image, encode_structured_report, encoded_bytes
+from dicom_io.results import encode_overview, encode_structured_report, encoded_bytes
 from tests.dicom_io.results.factory import ONE, context, film, header
 
 NAMES = {
@@ -69,7 +69,7 @@ def test_a_name_arrives_as_it_left_byte_for_byte(character_set: str) -> None:
     made = context(source, boxes=ONE)
     for dataset in (
         encode_structured_report(made),
-        encode_key_image(made, source, film(source), made.findings, 1),
+        encode_overview(made, [film(source)]),
     ):
         back = dcmread(io.BytesIO(encoded_bytes(dataset)))
         assert raw(back, "PatientName") == wanted
@@ -155,7 +155,7 @@ def test_a_source_without_optional_attributes_gives_empty_ones() -> None:
     made = context(source, boxes=ONE)
     for dataset in (
         encode_structured_report(made),
-        encode_key_image(made, source, film(source), made.findings, 1),
+        encode_overview(made, [film(source)]),
     ):
         for keyword in missing:
             if keyword not in {"SpecificCharacterSet", "BodyPartExamined"}:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dicom_io.results import render_key_image
+from dicom_io.results.pictures.film_pictures import render_key_image
 from models.film import Film
 from models.results import Finding
 from tests.dicom_io.results.factory import candidate
