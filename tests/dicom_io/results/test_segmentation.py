@@ -332,7 +332,7 @@ def test_an_empty_reading_is_one_frame_of_zeros_for_each_thing_searched(
     (source,) = again.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence
     assert source.ReferencedSOPInstanceUID == volume_context(empty=True).reading.slices[3].sop_instance_uid
     segmentation = hd.seg.Segmentation.from_dataset(again)
-    assert segmentation.number_of_segments == 1
+    assert segmentation.segment_numbers == [1]
     assert not segmentation.get_volume().array.any()
 
 
