@@ -288,7 +288,8 @@ def _delivery_title(report: DeliveryReport) -> tuple[str, str | None]:
 
 async def _send(run: StudyRun) -> DeliveryReport:
     """Deliver within the run as often as the destinations allow; return how far that went."""
-    destinations = {one.destination for one in run.journal.open_deliveries(run.job.id)}
+    still_open = await asyncio.to_thread(run.journal.open_deliveries, run.job.id)
+    destinations = {one.destination for one in still_open}
     attempts = max((attempts_in_run(run.settings, name) for name in destinations), default=1)
     pauses = [_FIRST_DELIVERY_PAUSE_S * 2**number for number in range(attempts - 1)]
     try:

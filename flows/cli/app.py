@@ -29,6 +29,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "run": ("flows.cli.run", "Read a folder of DICOM with a package, without any server."),
     "status": ("flows.cli.status", "Show what came in, what became of it and where it went."),
+    "deliveries": ("flows.cli.deliveries", "Show what goes where, how far it came, and why it did not."),
+    "deliver": ("flows.cli.deliver", "Have dead or failing deliveries tried again."),
     "reprocess": ("flows.cli.reprocess", "Read a study again: a new attempt, or a new revision."),
     "send": ("flows.cli.send", "Send the DICOM files of a folder to a node."),
     "echo": ("flows.cli.echo", "Ask a node for a C-ECHO."),

@@ -63,6 +63,10 @@ def _page(overview: Overview) -> Group:
         f"associations: {overview.associations} ({overview.open_associations} open)"
     )
     parts: list[object] = [head]
+    for destination, reasons in overview.dead_letters.items():
+        counts = _counts(dict(reasons))
+        text = f"DEAD LETTERS for {destination}: {counts}; see `secondread deliveries --state dead`"
+        parts.append(Text(text, style="bold red"))
     if overview.studies:
         studies = table("study", "state", "instances", "read by", "job", "delivered", "age", "reason")
         for one in overview.studies:

@@ -92,26 +92,29 @@ def _serve(
         journal.mark_deliveries([_given_up(one) for one in expired])
         _LOG.error("destination %s: %d deliveries given up", destination, len(expired))
     gone = {one.id for one in expired}
-    return _bring(journal, settings, destination, [one for one in due if one.id not in gone])
-
-
-def _bring(
-    journal: Journal, settings: Settings, destination: str, deliveries: Sequence[DeliveryRecord]
-) -> int:
-    missing = [one for one in deliveries if one.state in {"pending", "failed"}]
-    taken, problem = store(journal, settings, destination, missing) if missing else (0, "")
-    ours = {one.id for one in deliveries}
-    stored = [one for one in journal.open_deliveries() if one.id in ours and one.state == "awaiting"]
-    ask_for_commitment(journal, settings, destination, stored)
+    left = [one for one in due if one.id not in gone]
+    taken, problem = _bring(journal, settings, destination, left)
+    missing = sum(one.state != "awaiting" for one in left)
     if missing:
         _LOG.warning(
             "destination %s: %d of %d objects delivered late%s",
             destination,
             taken,
-            len(missing),
+            missing,
             f"; {problem}" if problem else "",
         )
     return taken
+
+
+def _bring(
+    journal: Journal, settings: Settings, destination: str, deliveries: Sequence[DeliveryRecord]
+) -> tuple[int, str]:
+    missing = [one for one in deliveries if one.state in {"pending", "failed"}]
+    taken, problem = store(journal, settings, destination, missing) if missing else (0, "")
+    ours = {one.id for one in deliveries}
+    stored = [one for one in journal.open_deliveries() if one.id in ours and one.state == "awaiting"]
+    ask_for_commitment(journal, settings, destination, stored)
+    return taken, problem
 
 
 def _given_up(delivery: DeliveryRecord) -> DeliveryOutcome:
@@ -155,7 +158,7 @@ def deliver_now(journal: Journal, settings: Settings, delivery_ids: Sequence[int
             by_destination.setdefault(delivery.destination, []).append(delivery)
     with ThreadPoolExecutor(MOST_THREADS, "deliver-now") as threads:
         begun = [
-            threads.submit(_bring, journal, settings, name, deliveries)
+            threads.submit(lambda *bring: _bring(*bring)[0], journal, settings, name, deliveries)
             for name, deliveries in by_destination.items()
         ]
     return _total(begun, "served")
