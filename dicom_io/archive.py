@@ -1,19 +1,23 @@
-"""A small archive node: a Storage and Verification SCP that writes files into a folder.
+"""A small archive node: a Storage and Verification SCP that writes files into a folder, and commits them.
 
 It stands in for a PACS in the demonstration and in tests; it has no index and forgets nothing.
 """
 
 from __future__ import annotations
 
+import ssl
 import threading
 import uuid
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
+from dicom_io.archive_commitment import CommitmentProvider, CommitmentService
+from dicom_io.commitment import COMMITMENT_PUSH_MODEL, COMMITMENT_SYNTAXES
 from dicom_io.receive.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
 from dicom_io.receive.head import UnreadableDataSet, read_head
 from dicom_io.receive.part10 import encode_file_meta
@@ -35,14 +39,27 @@ class ArchiveNode:
         Other called AE titles are rejected.
     host, port
         Address to bind; port 0 takes a free one.
+    commitment : CommitmentService, optional
+        Offers storage commitment, and says how it reports.
+    tls : ssl.SSLContext, optional
+        Speaks TLS with this server's side.
     """
 
     def __init__(
-        self, folder: Path, ae_title: str = "ARCHIVE", host: str = "127.0.0.1", port: int = 0
+        self,
+        folder: Path,
+        ae_title: str = "ARCHIVE",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        commitment: CommitmentService | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.folder = folder
         self.ae_title = ae_title
         self._address = (host, port)
+        self._commitment = commitment
+        self._tls = tls
         self._server: ThreadedAssociationServer | None = None
         self._changed = threading.Condition()
 
@@ -53,11 +70,17 @@ class ArchiveNode:
         entity.require_called_aet = True
         entity.maximum_associations = 64
         contexts = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in sorted(STORAGE_CLASSES)]
+        handlers: list[Any] = [(evt.EVT_C_STORE, self._store)]
+        if self._commitment is not None:
+            contexts.append(build_context(COMMITMENT_PUSH_MODEL, list(COMMITMENT_SYNTAXES)))
+            provider = CommitmentProvider(self.ae_title, self._commitment, self._find)
+            handlers.append((evt.EVT_N_ACTION, provider.act))
         self._server = entity.start_server(
             self._address,
             block=False,
             contexts=[build_context(VERIFICATION), *contexts],
-            evt_handlers=[(evt.EVT_C_STORE, self._store)],
+            evt_handlers=handlers,
+            ssl_context=self._tls,
         )
 
     def stop(self) -> None:
@@ -89,6 +112,9 @@ class ArchiveNode:
         with self._changed:
             self._changed.wait_for(lambda: len(self.received(study_uid)) >= count, timeout_s)
         return self.received(study_uid)
+
+    def _find(self, sop_instance_uid: str) -> Path | None:
+        return next(self.folder.glob(f"*/*/{sop_instance_uid}.dcm"), None)
 
     def _store(self, event: evt.Event) -> int:
         data = event.encoded_dataset(include_meta=False)

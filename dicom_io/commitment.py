@@ -23,6 +23,7 @@ __all__ = [
     "CommitmentRequest",
     "UnknownTransaction",
     "UnreadableReport",
+    "encode_report",
     "encode_request",
     "parse_report",
 ]
@@ -111,6 +112,19 @@ def encode_request(references: Iterable[CommitmentReference], transaction_uid: s
     if not request.ReferencedSOPSequence:
         raise ValueError("a commitment is asked for at least one object")
     return request
+
+
+def encode_report(report: CommitmentReport) -> Dataset:
+    """Return the Event Information of a report."""
+    information = Dataset()
+    information.TransactionUID = report.transaction_uid
+    if report.committed:
+        information.ReferencedSOPSequence = [_encode_reference(reference) for reference in report.committed]
+    if report.failed:
+        information.FailedSOPSequence = [_encode_reference(reference) for reference, _ in report.failed]
+        for item, (_, reason) in zip(information.FailedSOPSequence, report.failed, strict=True):
+            item.FailureReason = reason
+    return information
 
 
 def parse_report(information: Dataset) -> CommitmentReport:
