@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -34,6 +35,17 @@ def _upstream(name: str) -> Upstream:
     return Upstream(found.url, found.timeout_s, identity, found.authorization())
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise CommandError(f"cannot listen at {host} port {port}: {error.strerror}") from error
+    return listening
+
+
 @app.command()
 def command(
     *,
@@ -61,8 +73,10 @@ def command(
         upstream = _upstream(node_name) if node_name else Upstream(dicomweb or _ORTHANC)
     with failing_on(SiteMissing, SendError):
         served = create_app(find_site(site), upstream, names)
+    listening = _listen(host, port)
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
     shown = f"[{host}]" if ":" in host else host
     output.print(f"viewer at http://{shown}:{port}, DICOMweb from {upstream.place}", markup=False)
-    uvicorn.run(served, host=host, port=port, access_log=False, log_level="warning", server_header=False)
+    config = uvicorn.Config(served, access_log=False, log_level="warning", server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])

@@ -60,6 +60,7 @@ class Upstream:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"the DICOMweb root must look like http://HOST:PORT/dicom-web, not {self.url!r}")
+        _ = parts.port  # raises where it is no number
         if parts.username or parts.password:
             raise ValueError("the DICOMweb root must hold no user and no password")
 
