@@ -10,7 +10,7 @@ from dicom_io.send.commitment import (
     UnknownTransaction,
     request_commitment,
 )
-from dicom_io.send.dicomweb import DicomwebAddress, store_over_web
+from dicom_io.send.dicomweb import DicomwebAddress, echo_web, store_over_web
 from dicom_io.send.folder import copy_files
 from dicom_io.send.nodes import (
     AssociationRefused,
@@ -40,6 +40,7 @@ __all__ = [
     "collect_files",
     "copy_files",
     "echo",
+    "echo_web",
     "request_commitment",
     "send_files",
     "store_over_web",

@@ -2,7 +2,7 @@
 
 References
 ----------
-PS3.18 10.5 (Store Transaction).
+PS3.18 10.5 (Store Transaction), 10.6 (Search Transaction).
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dicom_io.send.item import Results
-from dicom_io.send.nodes import SendResult, TlsIdentity
-from dicom_io.send.upload import Upload
+import httpx
 
-__all__ = ["DicomwebAddress", "store_over_web"]
+from dicom_io.send.item import Results
+from dicom_io.send.nodes import SendError, SendResult, TlsIdentity
+from dicom_io.send.upload import Upload, refusal, unreachable, web_client
+
+__all__ = ["DicomwebAddress", "echo_web", "store_over_web"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,34 @@ class DicomwebAddress:
         if not self.url.startswith("https:"):
             return None
         return TlsIdentity(self.ca_file, self.certificate_file, self.key_file)
+
+
+def echo_web(address: DicomwebAddress) -> None:
+    """Ask a server whether it answers: QIDO-RS for one study, whose answer is not read.
+
+    Raises
+    ------
+    NodeUnreachable
+        There was no connection or no answer; the text says what to do.
+    SendError
+        The server answered something else than DICOMweb does.
+    """
+    try:
+        with web_client(address) as client:
+            url = f"{address.url.rstrip('/')}/studies"
+            with client.stream("GET", url, params={"limit": "1"}) as answer:
+                status = answer.status_code
+                kind = answer.headers.get("Content-Type", "")
+    except httpx.HTTPError as error:
+        raise unreachable(address, error) from error
+    if (unwanted := refusal(address, status)) is not None:
+        raise unwanted
+    if not httpx.codes.is_success(status):
+        raise SendError(f"{address} answered HTTP {status} to a search for one study")
+    if status != httpx.codes.NO_CONTENT and "json" not in kind:
+        raise SendError(
+            f"{address} does not answer in DICOM JSON: is the url the root of its DICOMweb services?"
+        )
 
 
 def store_over_web(

@@ -16,7 +16,7 @@ from dicom_io.send.multipart import Multipart, UnreadablePart
 from dicom_io.send.nodes import NodeUnreachable, SendError, TlsIdentity
 from dicom_io.send.store_response import StoreResponse, UnreadableResponse, parse_store_response
 
-__all__ = ["Upload", "WebAddress"]
+__all__ = ["Upload", "WebAddress", "refusal", "unreachable", "web_client"]
 
 _MAXIMUM_OBJECTS = 50
 _MAXIMUM_BYTES = 64 << 20
@@ -73,6 +73,42 @@ class WebAddress(Protocol):
         ...
 
 
+def web_client(address: WebAddress) -> httpx.Client:
+    """Return a client that talks to this server only, as the address says.
+
+    Raises
+    ------
+    SendError
+        A certificate cannot be used.
+    """
+    headers = {"Accept": "application/dicom+json", "Accept-Encoding": "identity"}
+    if address.authorization is not None:
+        headers["Authorization"] = address.authorization
+    return httpx.Client(
+        headers=headers,
+        timeout=address.timeout_s,
+        verify=True if address.tls is None else address.tls.client_context(),
+        # objects hold patient data: no proxy of the environment, no other server than the one named
+        trust_env=False,
+        follow_redirects=False,
+    )
+
+
+def refusal(address: WebAddress, status: int) -> SendError | None:
+    """Return why a server wants no request of ours at all, if that is what a status says."""
+    if status not in _REFUSALS and not httpx.codes.is_redirect(status):
+        return None
+    reason = _REFUSALS.get(status, "it redirects elsewhere: correct the url")
+    return SendError(f"{address} answered HTTP {status}: {reason}")
+
+
+def unreachable(address: WebAddress, error: httpx.HTTPError) -> NodeUnreachable:
+    """Return in words why there was no answer."""
+    host, port = address.host_and_port
+    reason = diagnose(host, port, address.timeout_s, address.tls)
+    return NodeUnreachable(f"{address}: {reason or _name(error, address.timeout_s)}")
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """An HTTP answer; ``response`` is None when it is not what STOW-RS answers."""
@@ -103,17 +139,7 @@ class Upload:
         self._reached = False
         self._losses = 0
         self._queue: deque[list[Item]] = deque()
-        headers = {"Accept": "application/dicom+json", "Accept-Encoding": "identity"}
-        if address.authorization is not None:
-            headers["Authorization"] = address.authorization
-        self._client = httpx.Client(
-            headers=headers,
-            timeout=address.timeout_s,
-            verify=True if address.tls is None else address.tls.client_context(),
-            # objects hold patient data: no proxy of the environment, no other server than the one named
-            trust_env=False,
-            follow_redirects=False,
-        )
+        self._client = web_client(address)
 
     def __enter__(self) -> Upload:
         return self
@@ -139,7 +165,7 @@ class Upload:
                 self._results.note(error.item.index, result)
                 self._again([item for item in batch if item is not error.item])
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                self._stop(batch, NodeUnreachable(f"{self._address}: {self._reason() or _name(error)}"))
+                self._stop(batch, unreachable(self._address, error))
             except httpx.HTTPError as error:
                 self._lost(batch, error)
 
@@ -169,9 +195,8 @@ class Upload:
     def _judge(self, batch: list[Item], answer: _Answer) -> None:
         status = answer.status
         named = answer.response is not None and (answer.response.stored or answer.response.failed)
-        if status in _REFUSALS or httpx.codes.is_redirect(status):
-            reason = _REFUSALS.get(status, "it redirects elsewhere: correct the url")
-            self._stop(batch, SendError(f"{self._address} answered HTTP {status}: {reason}"))
+        if (unwanted := refusal(self._address, status)) is not None:
+            self._stop(batch, unwanted)
             return
         self._reached = True
         self._losses = 0
@@ -214,8 +239,12 @@ class Upload:
     # -- what no answer means -------------------------------------------------------------------------
 
     def _lost(self, batch: list[Item], error: httpx.HTTPError) -> None:
-        if not self._reached and self._address.tls is not None and (reason := self._reason()) is not None:
-            raise NodeUnreachable(f"{self._address}: {reason}")
+        if not self._reached and self._address.tls is not None:
+            # over TLS 1.3 a server refuses our certificate only now
+            host, port = self._address.host_and_port
+            reason = diagnose(host, port, self._address.timeout_s, self._address.tls)
+            if reason is not None:
+                raise NodeUnreachable(f"{self._address}: {reason}")
         self._reached = True
         if len(batch) > 1:
             self._one_by_one(batch)
@@ -242,14 +271,10 @@ class Upload:
             self._results.note(item.index, item.result(None, f"not sent: {error}"))
         self._queue.clear()
 
-    def _reason(self) -> str | None:
-        host, port = self._address.host_and_port
-        return diagnose(host, port, self._address.timeout_s, self._address.tls)
 
-
-def _name(error: httpx.HTTPError, timeout_s: float | None = None) -> str:
+def _name(error: httpx.HTTPError, timeout_s: float) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return "no answer in time" if timeout_s is None else f"no answer within {timeout_s:g} s"
+        return f"no answer within {timeout_s:g} s"
     if isinstance(error, httpx.RemoteProtocolError):
         return "the connection was lost, or what came is not HTTP"
     return "the connection was lost"

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from dicom_io.receive.part10 import data_set_sha256
-from dicom_io.send import DicomwebAddress, SendError, SendResult, store_over_web
+from dicom_io.send import DicomwebAddress, SendError, SendResult, echo_web, store_over_web
 from tests.dicom_io.receive.support import CT, make_film, save
 from tests.peers import Orthanc, start_orthanc
 
@@ -193,6 +193,12 @@ def test_large_object(tmp_path: Path, orthanc: Orthanc) -> None:
     assert result.sop_instance_uid is not None
     back = orthanc.download(result.sop_instance_uid, tmp_path / "back.dcm")
     assert data_set_sha256(back) == data_set_sha256(path)
+
+
+def test_echo(orthanc: Orthanc) -> None:
+    echo_web(address(orthanc))
+    with pytest.raises(SendError, match="correct the url"):
+        echo_web(DicomwebAddress(orthanc.url + "/nowhere", 10.0))
 
 
 def test_wrong_url(orthanc: Orthanc, paths: list[Path]) -> None:

@@ -26,6 +26,7 @@ from dicom_io.send import (
     SendError,
     SendResult,
     TlsIdentity,
+    echo_web,
     store_over_web,
 )
 from dicom_io.send.store_response import StoreResponse, UnreadableResponse, parse_store_response
@@ -71,6 +72,13 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append(request)
         self.server.script(self, request)
 
+    def do_GET(self) -> None:
+        assert self.path == "/dicom-web/studies?limit=1"
+        if self.server.search == 0:
+            self.drop()
+        else:
+            self.answer(self.server.search, self.server.found)
+
     def answer(self, status: int, body: bytes | dict[str, Any] = b"", **headers: str) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
@@ -95,6 +103,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     script: Script
     early: Callable[[Handler], None] | None = None
+    search = 200
+    found = b"[]"
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -565,6 +575,53 @@ def test_plain_server_spoken_https_to(tmp_path: Path) -> None:
         url = f"https://127.0.0.1:{server.server_address[1]}"
         with pytest.raises(NodeUnreachable, match="does not speak TLS"):
             store_over_web(films(tmp_path, 1), DicomwebAddress(url, 3.0))
+
+
+# -- echo ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_echo(status: int) -> None:
+    with serving(stored) as server:
+        server.search = status
+        server.found = b"" if status == 204 else b"[]"
+        echo_web(address(server))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "HTTP 401: it wants other credentials"),
+        (404, "correct the url"),
+        (301, "redirects elsewhere"),
+        (500, "HTTP 500 to a search"),
+        (0, "the connection was lost"),
+    ],
+)
+def test_echo_without_success(status: int, words: str) -> None:
+    with serving(stored) as server:
+        server.search = status
+        with pytest.raises(SendError, match=words):
+            echo_web(address(server))
+
+
+def test_echo_of_another_web_server(tmp_path: Path) -> None:
+    class Pages(Handler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with serving(stored) as server:
+        server.RequestHandlerClass = Pages
+        with pytest.raises(SendError, match="is the url the root of its DICOMweb services"):
+            echo_web(address(server))
+
+
+def test_echo_to_nobody() -> None:
+    with pytest.raises(NodeUnreachable, match="nothing listens there"):
+        echo_web(DicomwebAddress(f"http://127.0.0.1:{free_port()}", 2.0))
 
 
 # -- responses -----------------------------------------------------------------------------------------
