@@ -7,6 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dicom_io.commitment import CommitmentReference, CommitmentReport
 from dicom_io.receive.records import (
     AssociationRecord,
     ListenerObserver,
@@ -16,6 +17,9 @@ from dicom_io.receive.records import (
 from flows.journal import JobDraft, JobRecord, Journal
 from flows.metrics import MetricsServer
 from tests.flows.conftest import STUDY, Clock, MakeInstance, pseudonym
+from tests.flows.journal.test_commitments import Encoded
+
+DELIVERY_STATES = ("pending", "sent", "awaiting", "committed", "failed", "dead")
 
 Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -171,3 +175,34 @@ def test_a_stopped_server_frees_its_port(journal: Journal) -> None:
     second = MetricsServer(journal, port=port)
     assert second.port == port
     second.stop()
+
+
+def test_dead_letters_and_late_commitments_alert(
+    server: MetricsServer,
+    journal: Journal,
+    instance: MakeInstance,
+    draft: Callable[..., JobDraft],
+    clock: Clock,
+) -> None:
+    journal.record_instance(instance(1))
+    job = journal.create_job(journal.studies()[0].id, draft())
+    assert job is not None
+    journal.start_job(job.id)
+    kept = [Encoded(f"2.25.{number}") for number in (1, 2, 3)]
+    made = journal.record_results(job.id, kept, ["pacs"])
+    for one, state in zip(made, ("awaiting", "awaiting", "dead"), strict=True):
+        journal.mark_delivery(one.id, state, None, "refused" if state == "dead" else None)  # type: ignore[arg-type]
+    clock.advance(90)
+    _, figures = _scrape(server)
+    by_state = {state: figures["secondread_deliveries", (("state", state),)] for state in DELIVERY_STATES}
+    assert by_state == dict.fromkeys(DELIVERY_STATES, 0) | {"awaiting": 2, "dead": 1}
+    of_pacs = ("destination", "pacs")
+    assert figures["secondread_destination_deliveries", (of_pacs, ("state", "awaiting"))] == 2
+    assert figures["secondread_dead_letters", (of_pacs, ("reason", "refused"))] == 1
+    assert figures["secondread_dead_letters", (of_pacs, ("reason", "given-up"))] == 0
+    assert figures["secondread_commitment_age_seconds", ()] == pytest.approx(90)
+    journal.begin_commitment(made[:2], "2.25.10")
+    references = tuple(CommitmentReference("1.2", f"2.25.{number}") for number in (1, 2))
+    journal.record_commitment(CommitmentReport("2.25.10", references, ()))
+    assert _value(server, "secondread_deliveries", state="committed") == 2
+    assert _value(server, "secondread_commitment_age_seconds") == 0
