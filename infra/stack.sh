@@ -9,6 +9,8 @@ STACK="$(mkdir -p "${STACK:-.stack}" && cd "${STACK:-.stack}" && pwd)"
 POSTGRES_PORT="${POSTGRES_PORT:-5433}"
 PREFECT_PORT="${PREFECT_PORT:-4200}"
 METRICS_PORT="${METRICS_PORT:-9108}"
+VIEWER_PORT="${VIEWER_PORT:-8080}"
+VIEWER_SITE="${VIEWER_SITE:-$PWD/.viewer}"
 PACKAGE="${PACKAGE:-chest-nodule}"
 export ORTHANC_TARGET_PORT="${LISTENER_PORT:-11112}"
 export ORTHANC_DICOM_PORT="${ORTHANC_DICOM_PORT:-4242}"
@@ -31,10 +33,10 @@ command -v "$SECONDREAD" >/dev/null 2>&1 || die "$SECONDREAD is missing; run mak
 
 in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 for pair in "PostgreSQL:$POSTGRES_PORT" "Prefect:$PREFECT_PORT" "SecondRead:$ORTHANC_TARGET_PORT" \
-  "metrics:$METRICS_PORT" "Orthanc:$ORTHANC_DICOM_PORT" "Orthanc:$ORTHANC_HTTP_PORT"; do
+  "metrics:$METRICS_PORT" "Orthanc:$ORTHANC_DICOM_PORT" "Orthanc:$ORTHANC_HTTP_PORT" "viewer:$VIEWER_PORT"; do
   if in_use "${pair##*:}"; then
     die "port ${pair##*:} for ${pair%%:*} is taken; choose others by POSTGRES_PORT, PREFECT_PORT, METRICS_PORT," \
-      "LISTENER_PORT, ORTHANC_DICOM_PORT, ORTHANC_HTTP_PORT"
+      "LISTENER_PORT, ORTHANC_DICOM_PORT, ORTHANC_HTTP_PORT, VIEWER_PORT"
   fi
 done
 
@@ -100,6 +102,16 @@ mkdir -p "$ORTHANC_STORAGE"
 start Orthanc orthanc.log "$(command -v Orthanc)" infra/orthanc/orthanc.json
 wait_for Orthanc orthanc.log 60 grep -q "has started" "$STACK/orthanc.log"
 
+if [ -f "$VIEWER_SITE/index.html" ]; then
+  start viewer viewer.log "$SECONDREAD" viewer --port "$VIEWER_PORT" --site "$VIEWER_SITE" \
+    --dicomweb "http://127.0.0.1:$ORTHANC_HTTP_PORT/dicom-web"
+  wait_for viewer viewer.log 60 in_use "$VIEWER_PORT"
+  viewer="http://127.0.0.1:$VIEWER_PORT"
+else
+  viewer="none: make viewer fetches it"
+  say "there is no viewer in $VIEWER_SITE; make viewer fetches it"
+fi
+
 settings="$STACK/secondread.toml"
 cat >"$settings" <<TOML
 state_dir = "state"
@@ -136,6 +148,7 @@ wait_for Prefect secondread.log 90 in_use "$PREFECT_PORT"
 cat >&2 <<ADDRESSES
 
   PACS (Orthanc)   http://127.0.0.1:$ORTHANC_HTTP_PORT   DICOM ORTHANC@127.0.0.1:$ORTHANC_DICOM_PORT
+  viewer           $viewer
   Prefect          http://127.0.0.1:$PREFECT_PORT
   metrics          http://127.0.0.1:$METRICS_PORT/metrics
   listener         SECONDREAD@127.0.0.1:$ORTHANC_TARGET_PORT
