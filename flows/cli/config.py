@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.engine import make_url
 
-from dicom_io.send import SendError, echo
+from dicom_io.send import SendError, echo, echo_web
 from flows.addresses import dimse_address, web_address
 from flows.cli.config_pages import effective_values
 from flows.cli.console import output, print_json, table
@@ -93,8 +93,6 @@ def _node_problems(configured: Settings) -> Iterator[tuple[str, str]]:
                 address = replace(dimse_address(node), **quick)
                 echo(address, calling_ae_title=configured.listener.ae_title)
             elif isinstance(node, DicomwebNode):
-                from dicom_io.send.dicomweb import echo_web  # noqa: PLC0415
-
                 echo_web(replace(web_address(node), **quick))
             elif node.path.exists() and not os.access(node.path, os.W_OK | os.X_OK):
                 yield "warning", f"node {name!r}: the folder {node.path} cannot be written"

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 from dicom_io.send import NodeAddress, SendError, echo
 from flows.journal import Journal, open_journal
-from flows.settings import DimseNode, Settings, load_settings
+from flows.settings import Node, Settings, load_settings
 
 __all__ = ["LocalSystem", "SystemFailed", "free_port"]
 
@@ -74,7 +74,7 @@ class LocalSystem:
     ----------
     folder : pathlib.Path
         Settings, state and log.
-    nodes : mapping of str to DimseNode
+    nodes : mapping of str to node
         Where results go: all of them are destinations of the one route.
     package : str
         ``NAME`` or ``NAME@VERSION`` that reads the films.
@@ -88,7 +88,7 @@ class LocalSystem:
         self,
         folder: Path,
         *,
-        nodes: Mapping[str, DimseNode],
+        nodes: Mapping[str, Node],
         package: str = "chest-nodule",
         quiet_time_s: float = 1.0,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -99,10 +99,7 @@ class LocalSystem:
         self.log = self.folder / "serve.log"
         values: dict[str, Any] = {
             "state_dir": "state",
-            "nodes": {
-                name: node.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
-                for name, node in nodes.items()
-            },
+            "nodes": {name: node.model_dump(mode="json", exclude_none=True) for name, node in nodes.items()},
             "routes": [
                 {
                     "name": "chest",

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
 
 from dicom_io.phantoms import FilmOptions, chest_film, write_chest_study
-from dicom_io.results import EncodedObject, Predecessor, ResultIdentity
+from dicom_io.results import EncodedObject, PackageIdentity, Predecessor, ResultIdentity
 from flows import pipeline
+from flows.encoding import Basis, configuration_hash, encode_films, encode_refusal
 from flows.installation import Installation
 from flows.pipeline import Prepared, Refused
+from flows.routing.rules import ResultOptions
 from models.detector import Detector, open_detector
 from models.package import Package, load_package
 from models.phantoms import chest_phantom
@@ -19,6 +22,7 @@ from models.results import Assessment, Box, Candidate, FilmReading
 from tests.packages.blobs import build_blob_package
 
 SIDE = 640
+OPTIONS = ResultOptions()
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -60,16 +64,25 @@ def encoded(
     *,
     revision: int = 1,
     predecessor: Predecessor | None = None,
+    **options: Any,
 ) -> tuple[EncodedObject, ...]:
-    return pipeline.encode(
-        films,
-        readings,
-        Assessment("not-assessed", reasons=("Not fitted.",)),
-        package=package,
+    made = basis(package, folder, revision=revision, predecessor=predecessor, **options)
+    return encode_films(made, films, readings, Assessment("not-assessed", reasons=("Not fitted.",)))
+
+
+def basis(
+    package: Package,
+    folder: Path,
+    *,
+    revision: int = 1,
+    predecessor: Predecessor | None = None,
+    **options: Any,
+) -> Basis:
+    return Basis(
+        package=PackageIdentity.of(package, serial="A1B2C3"),
         identity=ResultIdentity("f" * 64, package.content_hash, "c" * 64, revision),
         content_time=TIME,
-        serial="A1B2C3",
-        key_images=3,
+        options=ResultOptions(**options),
         folder=folder,
         predecessor=predecessor,
     )
@@ -209,7 +222,7 @@ def test_the_same_reading_twice_gives_the_same_bytes(package: Package, tmp_path:
     films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
     one = encoded(films, reading(films, 0.9), package, tmp_path / "one")
     two = encoded(films, reading(films, 0.9), package, tmp_path / "two")
-    assert [item.kind for item in one] == ["structured-report", "key-image-1"]
+    assert [item.kind for item in one] == ["structured-report", "key-image-1", "key-image-2"]
     assert [item.path.read_bytes() for item in one] == [item.path.read_bytes() for item in two]
 
 
@@ -223,14 +236,84 @@ def test_a_revision_is_another_object_that_names_its_predecessor(package: Packag
     assert named.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == report.sop_instance_uid
 
 
-def test_films_with_findings_come_first_among_the_key_images(package: Package, tmp_path: Path) -> None:
+def test_an_overview_and_one_key_image_per_finding(package: Package, tmp_path: Path) -> None:
     films = prepared(study(tmp_path / "in", films=3), package, tmp_path / "scratch")
-    with_findings = encoded(films, reading(films, 0.9), package, tmp_path / "one")
+    found = encoded(films, reading(films, 0.9, 0.8), package, tmp_path / "one")
     without = encoded(films, reading(films), package, tmp_path / "two")
-    assert [item.kind for item in with_findings] == ["structured-report", "key-image-1"]
+    assert [item.kind for item in found] == ["structured-report", *(f"key-image-{n}" for n in (1, 2, 3))]
     assert [item.kind for item in without] == ["structured-report", "key-image-1"]
-    source = pydicom.dcmread(with_findings[1].path).SourceImageSequence[0]
-    assert source.ReferencedSOPInstanceUID == films.films[0].source.sop_instance_uid
+    first, every = films.films[0].source.sop_instance_uid, [f.source.sop_instance_uid for f in films.films]
+    for item in found[1:]:
+        sources = pydicom.dcmread(item.path).SourceImageSequence
+        assert [source.ReferencedSOPInstanceUID for source in sources] == [first]
+    sources = pydicom.dcmread(without[1].path).SourceImageSequence
+    assert [source.ReferencedSOPInstanceUID for source in sources] == every
+
+
+@pytest.mark.parametrize(("most", "expected"), [(0, 0), (1, 2), (20, 4)])
+def test_key_images_are_no_more_than_asked_for(
+    package: Package, tmp_path: Path, most: int, expected: int
+) -> None:
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+    found = encoded(films, reading(films, 0.9, 0.8, 0.7), package, tmp_path / "out", key_images=most)
+    assert sum(item.kind.startswith("key-image") for item in found) == expected
+
+
+def test_every_kind_of_object_on_request(package: Package, tmp_path: Path) -> None:
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+    wanted = {"cad_report": True, "presentation_states": True, "film_segmentations": True, "key_images": 0}
+    made = encoded(films, reading(films, 0.9), package, tmp_path / "out", **wanted)
+    assert [item.kind for item in made] == [
+        "structured-report",
+        "cad-report",
+        "segmentation-1",
+        "presentation-state-1",
+    ]
+    assert len({item.series_instance_uid for item in made}) == 4
+    assert all(item.path.is_file() for item in made)
+
+
+def constant(paths: list[Path]) -> None:
+    """Make the pixels of files all the same."""
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = bytes(len(dataset.PixelData))
+        dataset.save_as(path)
+
+
+def test_a_film_that_fails_beside_one_that_does_not_is_a_failure_in_the_report(
+    package: Package, tmp_path: Path
+) -> None:
+    paths = study(tmp_path / "in", films=2)
+    constant(paths[1:])
+    films = prepared(paths, package, tmp_path / "scratch")
+    made = encoded(films, reading(films), package, tmp_path / "out", cad_report=True)
+    report, cad = (pydicom.dcmread(made[number].path) for number in (0, 1))
+    assert report.CompletionFlag == cad.CompletionFlag == "PARTIAL"
+    (evidence,) = report.CurrentRequestedProcedureEvidenceSequence
+    assert sum(len(series.ReferencedSOPSequence) for series in evidence.ReferencedSeriesSequence) == 2
+    assert "did not read this image: the image is constant" in report.to_json()
+    assert "111243" in cad.to_json()
+
+
+def test_a_study_that_cannot_be_read_is_reported_as_such(package: Package, tmp_path: Path) -> None:
+    paths = study(tmp_path / "in")
+    constant(paths)
+    with pytest.raises(Refused) as caught:
+        prepared(paths, package, tmp_path / "scratch")
+    made = encode_refusal(basis(package, tmp_path / "out", cad_report=True), caught.value.not_read)
+    assert [item.kind for item in made] == ["structured-report", "cad-report"]
+    report, cad = (pydicom.dcmread(item.path) for item in made)
+    assert "The algorithm did not read this study" in report.to_json()
+    assert "No algorithms succeeded; without findings" in report.to_json()
+    assert "111245" in cad.to_json()
+
+
+def test_a_study_of_another_kind_gets_no_report(package: Package, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        pipeline.gather(study(tmp_path / "in", view="LL"), package.manifest.input)
+    assert encode_refusal(basis(package, tmp_path / "out"), caught.value.not_read) == ()
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
 def test_an_installation_remembers_when_a_result_was_first_made(tmp_path: Path) -> None:
@@ -245,6 +328,8 @@ def test_an_installation_remembers_when_a_result_was_first_made(tmp_path: Path) 
 def test_two_installations_differ_in_serial_and_configuration(tmp_path: Path) -> None:
     one, two = Installation(tmp_path / "one"), Installation(tmp_path / "two")
     assert one.serial == Installation(tmp_path / "one").serial != two.serial
-    assert pipeline.configuration_hash(one.serial, 3) != pipeline.configuration_hash(two.serial, 3)
-    assert pipeline.configuration_hash(one.serial, 3) != pipeline.configuration_hash(one.serial, 2)
+    assert configuration_hash(one.serial, OPTIONS) != configuration_hash(two.serial, OPTIONS)
+    assert configuration_hash(one.serial, OPTIONS) != configuration_hash(
+        one.serial, ResultOptions(key_images=2)
+    )
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
