@@ -6,12 +6,8 @@ Steps hand each other paths and small summaries; arrays and data sets stay insid
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +16,12 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading import UnsuitableImage, check_header, read_film, read_header, select_instances
 from dicom_io.results import (
-    EncodedObject,
-    FilmContext,
-    PackageIdentity,
-    Predecessor,
-    ResultIdentity,
-    encode_key_image,
-    encode_structured_report,
     fingerprint,
-    write_object,
 )
 from models.confidence import assess_detection
 from models.detector import Detector
 from models.film import Film, View
-from models.package import InputContract, Package
+from models.package import InputContract
 from models.polarity import is_negative
 from models.results import Assessment, FilmReading, Finding
 
@@ -45,8 +33,6 @@ __all__ = [
     "Refused",
     "SourceFile",
     "assess",
-    "configuration_hash",
-    "encode",
     "findings_of",
     "gate",
     "gather",
@@ -90,6 +76,12 @@ class NotRead:
     sop_instance_uid: str
     code: str
     reason: str
+    path: Path | None = None
+
+    @property
+    def is_unread_film(self) -> bool:
+        """Whether it is left out although it is an image of the kind that the package reads."""
+        return self.code not in _NOT_A_FILM
 
 
 class Refused(Exception):
@@ -152,7 +144,7 @@ class Prepared:
     @property
     def unread_films(self) -> tuple[NotRead, ...]:
         """What is left out although it is an image of the kind that the package reads."""
-        return tuple(item for item in self.not_read if item.code not in _NOT_A_FILM)
+        return tuple(item for item in self.not_read if item.is_unread_film)
 
     @property
     def partial(self) -> bool:
@@ -191,7 +183,7 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
         ),
         not_read=(
             *damaged,
-            *(NotRead(r.sop_instance_uid, r.code, r.reason) for r in selection.rejected),
+            *(NotRead(r.sop_instance_uid, r.code, r.reason, r.path) for r in selection.rejected),
         ),
     )
     if not gathered.selected:
@@ -214,7 +206,7 @@ def prepare(gathered: Gathered, contract: InputContract, folder: Path) -> Prepar
         try:
             film = read_film(source.path, contract)
         except UnsuitableImage as error:
-            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error)))
+            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path))
             continue
         negative = contract.polarity == "chest" and is_negative(film.pixels)
         array = folder / f"film-{number}.npy"
@@ -249,7 +241,8 @@ def gate(prepared: Prepared, contract: InputContract) -> Prepared:
             check_header(read_header(film.source.path), contract)
             _check_pixels(film)
         except UnsuitableImage as error:
-            not_read.append(NotRead(film.source.sop_instance_uid, error.code, str(error)))
+            source = film.source
+            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path))
         else:
             passed.append(film)
     if not passed:
@@ -306,61 +299,3 @@ def findings_of(films: Sequence[PreparedFilm], readings: Sequence[FilmReading]) 
             Finding(number, reading.sop_instance_uid, candidate, size, film.spacing_is_calibrated)
         )
     return tuple(findings)
-
-
-def configuration_hash(serial: str, key_images: int) -> str:
-    """Digest what shapes the objects beside input and package: installation, software, options."""
-    effective = {"serial": serial, "software": version("secondread"), "key_images": key_images}
-    return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()
-
-
-def encode(
-    prepared: Prepared,
-    readings: Sequence[FilmReading],
-    assessment: Assessment,
-    *,
-    package: Package,
-    identity: ResultIdentity,
-    content_time: datetime,
-    serial: str,
-    key_images: int,
-    folder: Path,
-    predecessor: Predecessor | None = None,
-) -> tuple[EncodedObject, ...]:
-    """Write the structured report and the key images of a reading into ``folder``.
-
-    Films with findings come first among the key images, by their highest score; a study without
-    findings has one overview. The same arguments give the same bytes.
-    """
-    findings = findings_of(prepared.films, readings)
-    context = FilmContext(
-        headers=tuple(read_header(film.source.path) for film in prepared.films),
-        findings=findings,
-        readings=tuple(readings),
-        assessment=assessment,
-        package=PackageIdentity.of(package, serial=serial),
-        identity=identity,
-        content_time=content_time,
-        predecessor=predecessor,
-        partial=prepared.partial,
-        statements=prepared.statements,
-    )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    objects = [write_object(encode_structured_report(context), folder / "report.dcm", "structured-report")]
-    for number, film in enumerate(_key_films(prepared.films, readings)[:key_images], start=1):
-        on_film = [f for f in findings if f.sop_instance_uid == film.source.sop_instance_uid]
-        dataset = encode_key_image(context, read_header(film.source.path), film.load(), on_film, number)
-        objects.append(write_object(dataset, folder / f"key-image-{number}.dcm", f"key-image-{number}"))
-    return tuple(objects)
-
-
-def _key_films(films: Sequence[PreparedFilm], readings: Sequence[FilmReading]) -> list[PreparedFilm]:
-    best = {
-        reading.sop_instance_uid: max((c.score for c in reading.above_operating_point), default=0.0)
-        for reading in readings
-    }
-    ranked = sorted(
-        films, key=lambda film: (-best[film.source.sop_instance_uid], film.source.sop_instance_uid)
-    )
-    with_findings = [film for film in ranked if best[film.source.sop_instance_uid] > 0]
-    return with_findings or ranked[:1]

@@ -25,6 +25,7 @@ from flows import pipeline
 from flows.attempts import requeue_or_give_up
 from flows.delivery import DeliveryReport, attempts_in_run, deliver
 from flows.detectors import DetectorCache
+from flows.encoding import encode_films, encode_refusal
 from flows.journal import IllegalTransition, Journal, StaleRun, UnknownRecord, open_journal
 from flows.settings import Settings, load_settings
 from flows.study_run import StepFailed, StudyRun, without_quotes
@@ -144,26 +145,28 @@ async def encode(run: StudyRun, reading: Reading) -> int:
     """Write the result objects and record them with their destinations; return how many there are."""
 
     def work() -> int:
-        route = run.route
-        objects = pipeline.encode(
-            reading.prepared,
-            reading.readings,
-            reading.assessment,
-            package=run.package(),
-            identity=run.identity,
-            content_time=run.content_time.astimezone(),
-            serial=run.serial(),
-            key_images=route.key_images,
-            folder=run.results_folder,
-            predecessor=run.predecessor(),
-        )
+        objects = encode_films(run.basis(), reading.prepared, reading.readings, reading.assessment)
         run.keep_reading(reading_of(reading))
-        run.journal.record_results(run.job.id, objects, route.destinations)
+        run.journal.record_results(run.job.id, objects, run.route.destinations)
         return len(objects)
 
     count = await _in_thread(run, "encode", work)
     get_run_logger().info("%d objects encoded", count)
     return count
+
+
+@task(name="encode-refusal", **_PLAIN)
+async def encode_refused(run: StudyRun, refusal: pipeline.Refused, outcome: dict[str, Any]) -> int:
+    """Write the report of a study that could not be read and record it; return how many objects it has."""
+
+    def work() -> int:
+        objects = encode_refusal(run.basis(), refusal.not_read)
+        if objects:
+            run.keep_reading(outcome)
+            run.journal.record_results(run.job.id, objects, run.route.destinations)
+        return len(objects)
+
+    return await _in_thread(run, "encode", work)
 
 
 @task(name="deliver", retry_condition_fn=_transport_failed, **_PLAIN)
@@ -245,34 +248,54 @@ async def process_study(job_id: int) -> State[Any]:
 
 async def _read_or_refuse(run: StudyRun) -> State[Any]:
     try:
-        return await _read(run)
+        kept = await asyncio.to_thread(run.kept_objects)
+        if kept:
+            await asyncio.to_thread(run.add_destinations, kept)
+        else:
+            await _read(run)
     except pipeline.Refused as refusal:
-        outcome = {"not_read": not_read_of(refusal.not_read)}
-        await asyncio.to_thread(run.finish, "refused", str(refusal), outcome)
-        await _show(run, "Refused", outcome)
-        return Completed(name="Refused", message=str(refusal))
+        outcome = {"not_read": not_read_of(refusal.not_read), "refusal": str(refusal)}
+        if not await _report_refusal(run, refusal, outcome):
+            return await _finish_refused(run, outcome)
+    return await _deliver_and_finish(run)
 
 
-async def _read(run: StudyRun) -> State[Any]:
-    kept = await asyncio.to_thread(run.kept_objects)
-    if kept:
-        await asyncio.to_thread(run.add_destinations, kept)
-    else:
-        gathered = _unless_refused(run, await gather(run))
-        decoded = _unless_refused(run, await prepare(run, gathered))
-        prepared = _unless_refused(run, await gate(run, decoded))
-        readings = await infer(run, prepared)
-        await encode(run, Reading(prepared, readings, await assess(run, readings)))
+async def _read(run: StudyRun) -> None:
+    gathered = _unless_refused(run, await gather(run))
+    decoded = _unless_refused(run, await prepare(run, gathered))
+    prepared = _unless_refused(run, await gate(run, decoded))
+    readings = await infer(run, prepared)
+    await encode(run, Reading(prepared, readings, await assess(run, readings)))
+
+
+async def _report_refusal(run: StudyRun, refusal: pipeline.Refused, outcome: dict[str, Any]) -> int:
+    """Write the report that nothing was read; return how many objects that is."""
+    try:
+        return await encode_refused(run, refusal, outcome)
+    except StepFailed as failure:
+        get_run_logger().warning("the refusal could not be reported: %s", failure)
+        return 0
+
+
+async def _deliver_and_finish(run: StudyRun) -> State[Any]:
     report = await _send(run)
-    problem = report.problem
     outcome = run.kept_reading() | delivered(
         run.journal.job_results(run.job.id), run.journal.deliveries(run.job.id)
     )
     await asyncio.to_thread(run.complete_manifest)
-    await asyncio.to_thread(run.finish, "completed", problem, outcome)
+    if "refusal" in outcome:
+        return await _finish_refused(run, outcome)
+    await asyncio.to_thread(run.finish, "completed", report.problem, outcome)
     title, message = _delivery_title(report)
     await _show(run, title, outcome)
     return Completed(name=title, message=message)
+
+
+async def _finish_refused(run: StudyRun, outcome: dict[str, Any]) -> State[Any]:
+    reason = str(outcome["refusal"])
+    await asyncio.to_thread(run.finish, "refused", reason, outcome)
+    await _show(run, "Refused", outcome)
+    return Completed(name="Refused", message=reason)
 
 
 def _delivery_title(report: DeliveryReport) -> tuple[str, str | None]:

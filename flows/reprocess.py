@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from flows.encoding import configuration_hash
 from flows.installation import Installation
 from flows.intake import RoutingFailed, draft_job, study_headers
 from flows.journal import (
@@ -17,7 +18,6 @@ from flows.journal import (
     ReprocessRefused,
     StudyRecord,
 )
-from flows.pipeline import configuration_hash
 from flows.routing.engine import PackageSource, route_study
 from flows.routing.rules import Route
 from flows.settings import Settings
@@ -125,7 +125,7 @@ def plan_reprocessing(
     sha256 = {one.sop_instance_uid: one.sha256 for one in instances}
     plans = []
     for match in decision.matches:
-        configuration = configuration_hash(serial, match.route.key_images)
+        configuration = configuration_hash(serial, match.route)
         draft = draft_job(match, sha256, configuration)
         of_route = [job for job in jobs if job.route == match.route.name]
         last = max(of_route, key=lambda job: job.revision, default=None)

@@ -23,11 +23,11 @@ from dicom_io.receive.listener import Listener, ListenerError
 from dicom_io.receive.records import AssociationRecord, StoredInstance
 from dicom_io.results.loop_guard import is_own_result
 from flows.completeness import Completeness
+from flows.encoding import configuration_hash
 from flows.installation import Installation
 from flows.intake import Intake
 from flows.journal import JournalError, open_journal
 from flows.metrics import MetricsServer
-from flows.pipeline import configuration_hash
 from flows.prefect_server import child_environment, log_path, server_program, wait_until_healthy
 from flows.settings import Settings
 from flows.supervisor import Program, SupervisedProcess
@@ -178,7 +178,7 @@ def _start_receiving(settings: Settings, stack: AsyncExitStack, journal: Any, me
         settings.inbox,
         settings.routes,
         Registry(settings.runtime.package_dirs),
-        configuration_hash=lambda route, _package: configuration_hash(serial, route.key_images),
+        configuration_hash=lambda route, _package: configuration_hash(serial, route),
         completeness=Completeness(journal, settings.routes, listener.open_study_uids),
     )
     observer.wake = intake.wake

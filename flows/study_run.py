@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from dicom_io.receive.records import StoredInstance
-from dicom_io.results import Predecessor, ResultIdentity
+from dicom_io.results import PackageIdentity, Predecessor, ResultIdentity
 from flows import pipeline
 from flows.detectors import DetectorCache
+from flows.encoding import Basis
 from flows.installation import Installation
 from flows.journal import JobRecord, JobState, Journal, ResultRecord
 from flows.manifest import end_of_run, read_manifest, start_of_run, write_manifest
@@ -191,9 +192,17 @@ class StudyRun:
                 return Predecessor(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid)
         return None
 
-    def serial(self) -> str:
-        """Return the serial number of this installation."""
-        return Installation(self.settings.state_dir).serial
+    def basis(self) -> Basis:
+        """Return what the objects of the job rest on beside the reading."""
+        serial = Installation(self.settings.state_dir).serial
+        return Basis(
+            package=PackageIdentity.of(self.package(), serial=serial),
+            identity=self.identity,
+            content_time=self.content_time.astimezone(),
+            options=self.route,
+            folder=self.results_folder,
+            predecessor=self.predecessor(),
+        )
 
     def keep_reading(self, reading: dict[str, Any]) -> None:
         """Begin the manifest beside the objects, for attempts that only send them again too."""

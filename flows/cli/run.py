@@ -19,6 +19,7 @@ from flows.installation import Installation
 from flows.offline import OfflineReader, RunReport, StudyReport, sort_files
 from flows.offline.files import FolderContents
 from flows.offline.report import FileReport
+from flows.routing.rules import ResultOptions
 from models.detector import open_detector
 from models.package import Package, PackageError
 from models.runtime import RuntimeUnavailable
@@ -43,7 +44,7 @@ def _sorted(folder: Path) -> FolderContents:
 
 
 def _reader(
-    package: Package, folder: Path, results: Path, key_images: int, all_candidates: bool
+    package: Package, folder: Path, results: Path, options: ResultOptions, all_candidates: bool
 ) -> OfflineReader:
     configured = settings()
     with failing_on(PackageError, RuntimeUnavailable):
@@ -57,7 +58,7 @@ def _reader(
         installation,
         input_folder=folder,
         output_folder=results,
-        key_images=key_images,
+        options=options,
         all_candidates=all_candidates,
     )
 
@@ -103,7 +104,16 @@ def command(
     all_candidates: Annotated[
         bool, typer.Option("--all-candidates", help="Report candidates below the operating point too (JSON).")
     ] = False,
-    key_images: Annotated[int, typer.Option(min=0, max=20, help="Key images at most, one per film.")] = 3,
+    key_images: Annotated[
+        int, typer.Option(min=0, max=20, help="Key images of findings at most, beside the overview.")
+    ] = 3,
+    cad_report: Annotated[bool, typer.Option("--cad-report", help="Write a CAD report too.")] = False,
+    presentation_states: Annotated[
+        bool, typer.Option("--presentation-states", help="Write presentation states too.")
+    ] = False,
+    film_segmentations: Annotated[
+        bool, typer.Option("--film-segmentations", help="Write the boxes as a segmentation too.")
+    ] = False,
 ) -> None:
     """Read every study of a folder, write SR and key images, and say what became of each file.
 
@@ -112,7 +122,13 @@ def command(
     """
     started, start = datetime.now(UTC), time.perf_counter()
     found = find_package(package)
-    reader = _reader(found, folder, results, key_images, all_candidates)
+    options = ResultOptions(
+        key_images=key_images,
+        cad_report=cad_report,
+        presentation_states=presentation_states,
+        film_segmentations=film_segmentations,
+    )
+    reader = _reader(found, folder, results, options, all_candidates)
     loaded = time.perf_counter() - start
     contents = _sorted(folder)
     studies: list[StudyReport] = []

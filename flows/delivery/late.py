@@ -14,7 +14,7 @@ from flows.delivery.commitment import ask_for_commitment
 from flows.delivery.run import MOST_THREADS
 from flows.delivery.schedule import has_expired, is_due
 from flows.delivery.storing import store
-from flows.journal import DeliveryOutcome, DeliveryRecord, Journal
+from flows.journal import DELIVERABLE_JOB_STATES, DeliveryOutcome, DeliveryRecord, Journal
 from flows.loops import PassIncomplete
 from flows.settings import Settings
 
@@ -154,7 +154,7 @@ def deliver_now(journal: Journal, settings: Settings, delivery_ids: Sequence[int
     chosen = set(delivery_ids)
     by_destination: dict[str, list[DeliveryRecord]] = {}
     for delivery in journal.open_deliveries():
-        if delivery.id in chosen and delivery.job_state == "completed":
+        if delivery.id in chosen and delivery.job_state in DELIVERABLE_JOB_STATES:
             by_destination.setdefault(delivery.destination, []).append(delivery)
     with ThreadPoolExecutor(MOST_THREADS, "deliver-now") as threads:
         begun = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from flows.journal import FINAL_JOB_STATES, DeliveryRecord
+from flows.journal import DELIVERABLE_JOB_STATES, FINAL_JOB_STATES, DeliveryRecord
 from flows.nodes import DicomwebNode, DimseNode, FolderNode
 from flows.settings import Settings
 
@@ -33,7 +33,7 @@ def is_due(delivery: DeliveryRecord, settings: Settings, now: datetime) -> bool:
     """
     if delivery.state == "awaiting":
         return delivery.job_state in FINAL_JOB_STATES and _is_to_be_asked(delivery, settings, now)
-    if delivery.job_state != "completed":
+    if delivery.job_state not in DELIVERABLE_JOB_STATES:
         return False
     if delivery.state == "pending":
         return True

@@ -30,6 +30,7 @@ from flows.journal.records import (
 )
 from flows.journal.states import (
     ACTIVE_JOB_STATES,
+    DELIVERABLE_JOB_STATES,
     DELIVERED_STATES,
     FINAL_JOB_STATES,
     OPEN_DELIVERY_STATES,
@@ -42,6 +43,7 @@ from flows.journal.states import (
 __all__ = [
     "ACTIVE_JOB_STATES",
     "DELIVERED_STATES",
+    "DELIVERABLE_JOB_STATES",
     "FINAL_JOB_STATES",
     "OPEN_DELIVERY_STATES",
     "AttemptRecord",

@@ -9,6 +9,7 @@ from flows.journal.errors import IllegalTransition
 
 __all__ = [
     "ACTIVE_JOB_STATES",
+    "DELIVERABLE_JOB_STATES",
     "DELIVERED_STATES",
     "FINAL_JOB_STATES",
     "OPEN_DELIVERY_STATES",
@@ -31,6 +32,8 @@ DeadReason = Literal["refused", "given-up", "kept-object", "no-commitment"]
 gone or changed, or the destination does not commit though it must."""
 
 ACTIVE_JOB_STATES: Final = frozenset[JobState]({"waiting", "submitted", "running"})
+# A refused job has objects too: the report that its study was not read.
+DELIVERABLE_JOB_STATES: Final = frozenset[JobState]({"completed", "refused"})
 FINAL_JOB_STATES: Final = frozenset[JobState](get_args(JobState)) - ACTIVE_JOB_STATES
 DELIVERED_STATES: Final = frozenset[DeliveryState]({"sent", "committed"})
 """Done: taken by a destination that offers no storage commitment, or committed by one that does."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dicom_io.reading import read_header
-from dicom_io.results import EncodedObject, ResultIdentity
-from flows import pipeline
+from dicom_io.results import EncodedObject, PackageIdentity, ResultIdentity
+from flows import encoding, pipeline
 from flows.installation import Installation
 from flows.offline.files import StudyFiles
 from flows.offline.report import (
@@ -25,6 +25,7 @@ from flows.offline.report import (
     StudyReport,
     candidate_values,
 )
+from flows.routing.rules import ResultOptions
 from models.detector import Detector
 from models.package import Package
 from models.results import Assessment, FilmReading
@@ -67,8 +68,8 @@ class OfflineReader:
     input_folder, output_folder : pathlib.Path
         Files are named relative to the first; results go to a folder per study, named by its pseudonym, in
         the second.
-    key_images : int
-        Key images at most.
+    options : ResultOptions or None
+        Which objects are written; those of a route without settings where None.
     all_candidates : bool
         Report every candidate, also those below the operating point.
     """
@@ -81,7 +82,7 @@ class OfflineReader:
         *,
         input_folder: Path,
         output_folder: Path,
-        key_images: int = 3,
+        options: ResultOptions | None = None,
         all_candidates: bool = False,
     ) -> None:
         self._package = package
@@ -89,7 +90,7 @@ class OfflineReader:
         self._installation = installation
         self._input = input_folder if input_folder.is_dir() else input_folder.parent
         self._output = output_folder
-        self._key_images = key_images
+        self._options = options or ResultOptions()
         self._all_candidates = all_candidates
         self._pseudonymiser = installation.pseudonymiser
 
@@ -181,22 +182,19 @@ class OfflineReader:
         identity = ResultIdentity(
             fingerprint=gathered.fingerprint,
             package_hash=self._package.content_hash,
-            configuration_hash=pipeline.configuration_hash(self._installation.serial, self._key_images),
+            configuration_hash=encoding.configuration_hash(self._installation.serial, self._options),
             revision=1,
         )
         for stale in folder.glob("*.dcm"):
             stale.unlink()
-        return pipeline.encode(
-            prepared,
-            readings,
-            assessment,
-            package=self._package,
+        basis = encoding.Basis(
+            package=PackageIdentity.of(self._package, serial=self._installation.serial),
             identity=identity,
             content_time=self._installation.content_time(identity.uid("structured-report")),
-            serial=self._installation.serial,
-            key_images=self._key_images,
+            options=self._options,
             folder=folder,
         )
+        return encoding.encode_films(basis, prepared, readings, assessment)
 
     def _describe(
         self, prepared: pipeline.Prepared, readings: tuple[FilmReading, ...]

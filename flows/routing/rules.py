@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydicom.datadict import tag_for_keyword
 
-__all__ = ["Condition", "Route", "default_routes"]
+__all__ = ["Condition", "ResultOptions", "Route", "default_routes"]
 
 
 class Condition(BaseModel):
@@ -56,10 +56,41 @@ class Condition(BaseModel):
         return self
 
 
-class Route(BaseModel):
-    """What is read by which package and where the results go."""
+class ResultOptions(BaseModel):
+    """Which objects a reading becomes, and how they are encoded."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key_images: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        description="Key images of findings at most, beside the overview; 0: no key image.",
+    )
+    segmentation: Literal["binary", "fractional", "labelmap"] = Field(
+        default="binary", description="Type of the segmentation of a volume; many viewers show binary only."
+    )
+    omit_empty_frames: bool = Field(
+        default=True, description="Leave frames without any voxel out of a segmentation."
+    )
+    film_segmentations: bool = Field(
+        default=False, description="Boxes of films as a segmentation too, for viewers that show no report."
+    )
+    cad_report: bool = Field(
+        default=False, description="A CAD report too (chest: TID 4100), for CAD stations."
+    )
+    presentation_states: bool = Field(
+        default=False, description="A presentation state too, one per film with findings."
+    )
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """What shapes the objects, for the configuration hash."""
+        return self.model_dump(include=set(ResultOptions.model_fields))
+
+
+class Route(ResultOptions):
+    """What is read by which package and where the results go."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     package: str = Field(description="NAME or NAME@VERSION; the newest version without one.")
@@ -71,7 +102,6 @@ class Route(BaseModel):
         default=5.0, ge=0, description="A study is complete after so long without news."
     )
     urgency: Literal["routine", "urgent", "stat"] = "routine"
-    key_images: int = Field(default=3, ge=0, le=20, description="Key images at most, one per film.")
 
     @field_validator("when", mode="before")
     @classmethod

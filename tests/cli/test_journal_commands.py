@@ -16,7 +16,7 @@ from flows.completeness import Completeness
 from flows.installation import Installation
 from flows.intake import Intake
 from flows.journal import Journal, open_journal
-from flows.pipeline import configuration_hash
+from flows.encoding import configuration_hash
 from flows.settings import Settings, load_settings
 from models.registry import Registry
 from tests.cli.conftest import Cli
@@ -74,7 +74,7 @@ class Service:
             self.settings.inbox,
             self.settings.routes,
             Registry(self.settings.runtime.package_dirs),
-            configuration_hash=lambda route, _package: configuration_hash(serial, route.key_images),
+            configuration_hash=lambda route, _package: configuration_hash(serial, route),
             completeness=Completeness(self.journal, self.settings.routes, frozenset),
         ).run_once()
 

@@ -1,0 +1,254 @@
+"""Readings become result objects in files: of films, of volumes, and of studies that could not be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from highdicom import Volume
+from pydicom.dataset import Dataset
+
+from dicom_io.reading import UnsuitableImage, read_header
+from dicom_io.results import (
+    EncodedObject,
+    FilmContext,
+    PackageIdentity,
+    Predecessor,
+    ResultIdentity,
+    VolumeContext,
+    encode_finding_image,
+    encode_overview,
+    encode_presentation_state,
+    encode_structured_report,
+    encode_volume_finding_image,
+    encode_volume_overview,
+    write_object,
+)
+from dicom_io.results.cad import CHEST_FINDINGS, encode_chest_cad_report
+from dicom_io.results.segmentation import encode_film_segmentation, encode_segmentation
+from flows.pipeline import NotRead, Prepared, PreparedFilm, findings_of
+from flows.routing.rules import ResultOptions
+from models.results import Assessment, FilmReading, ImageFailure
+from models.volume_results import VolumeReading
+
+__all__ = ["Basis", "configuration_hash", "encode_films", "encode_refusal", "encode_volume"]
+
+_LOG = logging.getLogger(__name__)
+
+_FILES = {"structured-report": "report"}
+_REFERABLE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
+
+
+def configuration_hash(serial: str, options: ResultOptions) -> str:
+    """Digest what shapes the objects beside input and package: installation, software, options."""
+    effective = {"serial": serial, "software": version("secondread"), **options.effective}
+    return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What all objects of one job rest on beside the reading itself.
+
+    Parameters
+    ----------
+    package : PackageIdentity
+        Who read.
+    identity : ResultIdentity
+        What the UIDs follow from.
+    content_time : datetime.datetime
+        When it was first read, with the zone of the site.
+    options : ResultOptions
+        Which objects are wanted, and how.
+    folder : pathlib.Path
+        Where the files go; made where it is not there.
+    predecessor : Predecessor or None
+        The report that this one replaces.
+    """
+
+    package: PackageIdentity
+    identity: ResultIdentity
+    content_time: datetime
+    options: ResultOptions
+    folder: Path
+    predecessor: Predecessor | None = None
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every context takes from here."""
+        return {
+            "package": self.package,
+            "identity": self.identity,
+            "content_time": self.content_time,
+            "predecessor": self.predecessor,
+        }
+
+    def write(self, objects: Iterator[tuple[str, Dataset]]) -> tuple[EncodedObject, ...]:
+        """Write objects as they come, each durably, under the name of its kind."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tuple(
+            write_object(dataset, self.folder / f"{_FILES.get(kind, kind)}.dcm", kind)
+            for kind, dataset in objects
+        )
+
+
+def encode_films(
+    basis: Basis, prepared: Prepared, readings: Sequence[FilmReading], assessment: Assessment
+) -> tuple[EncodedObject, ...]:
+    """Write the objects of a reading of films: report, key images, and what else the options ask for.
+
+    The first key image is the overview of the films with findings, or of all films where there is none;
+    the others show one finding each, by falling score. The same arguments give the same bytes.
+    """
+    read = [read_header(film.source.path) for film in prepared.films]
+    failures, unread = _failures(prepared.unread_films, str(read[0].StudyInstanceUID))
+    context = FilmContext(
+        headers=(*read, *unread),
+        findings=findings_of(prepared.films, readings),
+        readings=tuple(readings),
+        failures=failures,
+        assessment=assessment,
+        partial=prepared.partial,
+        statements=prepared.statements,
+        **basis.common,
+    )
+    return basis.write(_film_objects(context, prepared.films, basis.options))
+
+
+def encode_refusal(basis: Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
+    """Write the report of a study of which no image could be read: silence is not a negative reading.
+
+    Nothing is written where the study has no image of the kind that the package reads.
+    """
+    failures, headers = _failures(not_read)
+    if not failures:
+        return ()
+    reasons = tuple(dict.fromkeys(failure.reason for failure in failures))
+    context = FilmContext(
+        headers=tuple(headers),
+        failures=failures,
+        assessment=Assessment("reject", reasons=tuple(f"Not read: {reason}" for reason in reasons)),
+        partial=True,
+        statements=("The algorithm did not read this study.",),
+        **basis.common,
+    )
+    return basis.write(_reports(context, basis.options))
+
+
+def encode_volume(
+    basis: Basis,
+    headers: Sequence[Dataset],
+    reading: VolumeReading,
+    image: Volume,
+    assessment: Assessment,
+    *,
+    partial: bool = False,
+    statements: Sequence[str] = (),
+) -> tuple[EncodedObject, ...]:
+    """Write the objects of a reading of a volume: segmentation, report, key images.
+
+    Parameters
+    ----------
+    basis : Basis
+        Of the job.
+    headers : sequence of Dataset
+        Of every image that was read, without pixels; the segmented series among them.
+    reading : VolumeReading
+        What was found.
+    image : highdicom.Volume
+        ``(z, y, x)``, the segmented series on the grid of the reading, for the key images.
+    assessment : Assessment
+        How far it can be trusted.
+    partial : bool
+        Whether not everything of the study could be read.
+    statements : sequence of str
+        More that the report says in words.
+    """
+    context = VolumeContext(
+        headers=tuple(headers),
+        reading=reading,
+        assessment=assessment,
+        partial=partial,
+        statements=tuple(statements),
+        **basis.common,
+    )
+    return basis.write(_volume_objects(context, image, basis.options))
+
+
+def _film_objects(
+    context: FilmContext, films: Sequence[PreparedFilm], options: ResultOptions
+) -> Iterator[tuple[str, Dataset]]:
+    yield from _reports(context, options)
+    by_uid = {film.source.sop_instance_uid: film for film in films}
+    ranked = sorted(context.findings, key=lambda finding: finding.number)
+    with_findings = dict.fromkeys(finding.sop_instance_uid for finding in ranked)
+    if options.key_images:
+        shown = with_findings or dict.fromkeys(by_uid)
+        yield "key-image-1", encode_overview(context, [by_uid[uid].load() for uid in shown])
+    for number, finding in enumerate(ranked[: options.key_images], start=2):
+        film = by_uid[finding.sop_instance_uid].load()
+        yield f"key-image-{number}", encode_finding_image(context, film, finding, number)
+    for number, uid in enumerate(with_findings, start=1):
+        if options.film_segmentations:
+            yield f"segmentation-{number}", encode_film_segmentation(context, uid)
+        if options.presentation_states:
+            state = encode_presentation_state(context, context.header_of(uid), number)
+            yield f"presentation-state-{number}", state
+
+
+def _reports(context: FilmContext, options: ResultOptions) -> Iterator[tuple[str, Dataset]]:
+    yield "structured-report", encode_structured_report(context)
+    if not options.cad_report:
+        return
+    finding = context.package.finding
+    if (finding.code, finding.scheme) in CHEST_FINDINGS:
+        yield "cad-report", encode_chest_cad_report(context)
+    else:
+        _LOG.warning("package %s has no form of CAD report: none is written", context.package.name)
+
+
+def _volume_objects(
+    context: VolumeContext, image: Volume, options: ResultOptions
+) -> Iterator[tuple[str, Dataset]]:
+    segmentation = encode_segmentation(
+        context, kind=options.segmentation, omit_empty_frames=options.omit_empty_frames
+    )
+    yield "segmentation", segmentation
+    yield (
+        "structured-report",
+        encode_structured_report(context, segmentation if context.has_findings else None),
+    )
+    if options.key_images:
+        yield "key-image-1", encode_volume_overview(context, image)
+    findings = sorted(context.reading.findings, key=lambda one: (-(one.probability or 0), one.number))
+    for number, finding in enumerate(findings[: options.key_images], start=2):
+        dataset = encode_volume_finding_image(context, image, finding, number)
+        yield f"key-image-{number}", dataset
+
+
+def _failures(
+    not_read: Sequence[NotRead], study_instance_uid: str | None = None
+) -> tuple[tuple[ImageFailure, ...], list[Dataset]]:
+    """Return what should have been read and was not, as far as a report can refer to it."""
+    failures: list[ImageFailure] = []
+    headers: dict[str, Dataset] = {}
+    for item in not_read:
+        if item.path is None or not item.is_unread_film or item.sop_instance_uid in headers:
+            continue
+        try:
+            header = read_header(item.path)
+        except UnsuitableImage:
+            continue
+        study = str(header.get("StudyInstanceUID") or "")
+        if not all(header.get(keyword) for keyword in _REFERABLE) or study != (study_instance_uid or study):
+            continue
+        study_instance_uid = study
+        headers[str(header.SOPInstanceUID)] = header
+        failures.append(ImageFailure(str(header.SOPInstanceUID), item.reason))
+    return tuple(failures), list(headers.values())
