@@ -40,6 +40,7 @@ __all__ = [
 
 _MAXIMUM_CONTEXTS = 128
 _POLL_S = 0.001
+_FRUITLESS_ASSOCIATIONS = 3  # two neighbours that break the connection do not keep back the next
 
 
 def echo(node: NodeAddress, calling_ae_title: str = "SECONDREAD") -> EchoResult:
@@ -71,9 +72,9 @@ def send_files(
     """Send files by C-STORE in the transfer syntaxes they have.
 
     One presentation context is proposed per pair of SOP class and transfer syntax; more than 128 pairs
-    are spread over several associations. After the loss of a connection, one new association takes the
-    files not tried yet; the file under way when it was lost is left to a later call, and none that was
-    answered is sent again.
+    are spread over several associations. After the loss of a connection, a new association takes the
+    files not tried yet, until three associations in a row bring no answer. The file under way when a
+    connection was lost is left to a later call, and none that was answered is sent again.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def send_files(
     -------
     list of SendResult
         One per file, in the order of ``paths``. A file that cannot be read, is not accepted in its
-        syntax, gets a failure status, or came after the second loss of the connection has an ``error``.
+        syntax, gets a failure status, or was left when the connection was lost for good has an ``error``.
 
     Raises
     ------
@@ -113,14 +114,14 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 class _Delivery:
-    """One call's associations with a node; a lost one is replaced once."""
+    """One call's associations with a node; a lost one is replaced until three in a row bring no answer."""
 
     def __init__(self, node: NodeAddress, calling_ae_title: str, results: Results) -> None:
         self._node = node
         self._calling = calling_ae_title
         self._results = results
         self._reached = False
-        self._may_reconnect = True
+        self._fruitless = 0
 
     def send(self, batch: Sequence[Item]) -> None:
         """Send files that fit one association."""
@@ -133,10 +134,9 @@ class _Delivery:
                     raise
                 self._give_up(untried, f"not sent: {error}")
                 return
-            if untried and not self._may_reconnect:
+            if untried and self._fruitless >= _FRUITLESS_ASSOCIATIONS:
                 self._give_up(untried, f"not sent: the connection to {self._node} was lost before")
                 return
-            self._may_reconnect = self._may_reconnect and not untried
 
     def _give_up(self, items: Sequence[Item], error: str) -> None:
         for item in items:
@@ -159,12 +159,15 @@ class _Delivery:
             wanted = [item for item in batch if item.pair in accepted]
             if association.is_established:
                 _limit_socket(association, self._node.timeout_s)
+            self._fruitless += 1
             for number, item in enumerate(wanted):
                 if not association.is_established:
                     return wanted[number:]
                 context = accepted[item.pair]
                 result = _store(association, context, item, number % 65535 + 1, self._node)
                 self._results.note(item.index, result)
+                if result.status is not None:
+                    self._fruitless = 0
         return []
 
 

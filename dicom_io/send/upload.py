@@ -21,7 +21,7 @@ __all__ = ["Upload", "WebAddress", "refusal", "unreachable", "web_client"]
 _MAXIMUM_OBJECTS = 50
 _MAXIMUM_BYTES = 64 << 20
 _MAXIMUM_ANSWER_BYTES = 16 << 20
-_MAXIMUM_LOSSES = 2
+_MAXIMUM_LOSSES = 3  # two neighbours that break the connection do not keep back the next
 
 _REFUSALS = {
     401: "it wants other credentials: check authorization",

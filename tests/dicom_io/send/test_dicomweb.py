@@ -416,6 +416,23 @@ def test_one_object_that_kills_the_connection(tmp_path: Path) -> None:
     assert "it may have the object" in str(results[1].error)
 
 
+@pytest.mark.parametrize("bad", [(0, 1), (1, 2), (0, 3)])
+def test_two_objects_that_kill_the_connection(tmp_path: Path, bad: tuple[int, int]) -> None:
+    paths = films(tmp_path, 4)
+    deadly = {uid_of(paths[number]) for number in bad}
+
+    def script(handler: Handler, request: Request) -> None:
+        if deadly & set(request.uids):
+            handler.drop()
+        else:
+            stored(handler, request)
+
+    with serving(script) as server:
+        results = store_over_web(paths, address(server))
+    assert [result.delivered for result in results] == [number not in bad for number in range(4)]
+    assert [result.path for result in results] == paths
+
+
 def test_connection_that_breaks_in_the_middle_of_the_body(tmp_path: Path) -> None:
     def early(handler: Handler) -> None:
         handler.rfile.read(100_000)
@@ -432,9 +449,9 @@ def test_server_that_breaks_everything_off(tmp_path: Path) -> None:
     paths = films(tmp_path, 6)
     with serving(lambda handler, _request: handler.drop()) as server:
         results = store_over_web(paths, address(server))
-        assert len(server.requests) == 3
+        assert len(server.requests) == 4
     assert [result.delivered for result in results] == [False] * 6
-    assert ["may have" in str(result.error) for result in results] == [True] * 2 + [False] * 4
+    assert ["may have" in str(result.error) for result in results] == [True] * 3 + [False] * 3
     assert "not sent: the DICOMweb server" in str(results[5].error)
 
 

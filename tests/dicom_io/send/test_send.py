@@ -237,6 +237,24 @@ def test_node_that_aborts_in_the_middle(tmp_path: Path) -> None:
     assert seen == uids
 
 
+@pytest.mark.parametrize("bad", [(0, 1), (1, 2), (2, 3), (0, 3)])
+def test_two_objects_that_the_node_cannot_bear(tmp_path: Path, bad: tuple[int, int]) -> None:
+    paths = [film_file(tmp_path, f"{number}.dcm") for number in range(4)]
+    unbearable = {str(pydicom.dcmread(paths[number]).SOPInstanceUID) for number in bad}
+    seen: list[str] = []
+
+    def answer(event: evt.Event) -> int:
+        seen.append(str(event.request.AffectedSOPInstanceUID))
+        if seen[-1] in unbearable:
+            event.assoc.abort()
+        return 0
+
+    with scp(answer) as node:
+        results = send_files(paths, node)
+    assert [result.delivered for result in results] == [number not in bad for number in range(4)]
+    assert len(set(seen)) == len(seen) == 4
+
+
 def test_node_that_aborts_again_and_again(tmp_path: Path) -> None:
     paths = [film_file(tmp_path, f"{number}.dcm") for number in range(4)]
     associations: list[Any] = []
@@ -249,11 +267,11 @@ def test_node_that_aborts_again_and_again(tmp_path: Path) -> None:
     told: list[SendResult] = []
     with scp(answer) as node:
         results = send_files(paths, node, on_progress=told.append)
-    assert len(associations) == 2
+    assert len(associations) == 3
     assert results == told
     assert [result.delivered for result in results] == [False] * 4
-    assert ["may have the object" in str(result.error) for result in results] == [True, True, False, False]
-    assert results[2].error == f"not sent: the connection to {node} was lost before"
+    assert ["may have the object" in str(result.error) for result in results] == [True, True, True, False]
+    assert results[3].error == f"not sent: the connection to {node} was lost before"
     assert not any(result.permanent for result in results)
 
 
