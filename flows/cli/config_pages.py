@@ -104,6 +104,8 @@ def _type_name(annotation: Any) -> str:
         return "table"
     if arguments:
         return " or ".join(_type_name(a) for a in arguments if a is not type(None))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "table"
     return _TYPE_NAMES.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from flows.cli import config as command
 from tests.cli.conftest import Cli
+from tests.peers import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -31,6 +32,10 @@ def written(folder: Path, text: str) -> Path:
         (ROUTE + "when={tag='Modality', equals='CR'}\ndestinations=['x']", "unknown nodes: x"),
         (ROUTE + "when={tag='NoSuchTag', equals='CR'}", "no attribute keyword"),
         ("[prefect]\nembedded = false", "prefect.api_url is needed"),
+        ("[nodes.p]\nkind='dicomweb'\nurl='http://a.example'", "plain http shows patient data"),
+        ("[nodes.p]\nkind='dicomweb'\nurl='https://u:secret@a.example'", "no user or password in url"),
+        ("[nodes.p]\nae_title='P'\nport=1\ntls={key_file='k'}", "come together"),
+        ("[nodes.p]\nae_title='P'\nport=1\ncommitment='perhaps'", "nodes.p.dimse.commitment"),
     ],
 )
 def test_wrong_settings_are_one_line_and_status_two(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
@@ -38,6 +43,7 @@ def test_wrong_settings_are_one_line_and_status_two(cli: Cli, tmp_path: Path, te
     assert answer.status == 2
     assert said in answer.err
     assert answer.err.count("\n") == 1
+    assert "secret" not in answer.err
 
 
 def test_a_missing_file_is_named(cli: Cli, tmp_path: Path) -> None:
@@ -106,3 +112,32 @@ def test_show_says_where_each_value_comes_from(
 def test_a_shipped_example_is_right(cli: Cli, name: str) -> None:
     answer = cli("--config", REPOSITORY / "infra" / name, "config", "check", "--json")
     assert answer.json["errors"] == []
+
+
+def test_nodes_of_every_kind_are_asked(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "junk.pem").write_text("no certificate")
+    path = written(
+        tmp_path,
+        f"""
+[nodes.pacs]
+ae_title = "PACS"
+port = {free_port()}
+tls = {{ ca_file = "junk.pem" }}
+[nodes.web]
+kind = "dicomweb"
+url = "http://127.0.0.1:{free_port()}/dicom-web"
+[nodes.cloud]
+kind = "dicomweb"
+url = "https://127.0.0.1:{free_port()}/dicom-web"
+authorization_env = "CLOUD_TOKEN"
+[nodes.share]
+kind = "folder"
+path = "share"
+""",
+    )
+    answer = cli("--config", path, "config", "check", "--nodes", "--json")
+    assert answer.status == 0, answer
+    told = {text.split("'")[1]: text for text in answer.json["warnings"] if text.startswith("node ")}
+    assert sorted(told) == ["cloud", "pacs", "web"]
+    assert "junk.pem cannot be used: it is not PEM" in told["pacs"]
+    assert "authorization_env CLOUD_TOKEN" in told["cloud"]

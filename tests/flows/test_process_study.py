@@ -9,9 +9,11 @@ import pytest
 from prefect.states import Failed
 
 from flows import process_study as flow_module
+from flows.delivery import DeliveryReport
 from flows.deployment import ENTRYPOINT
 from flows.process_study import (
     DeliveryIncomplete,
+    _delivery_title,
     _memory_ran_out,
     _transport_failed,
     infer,
@@ -37,6 +39,25 @@ async def test_steps_are_repeated_by_cause(error: Exception, deliver_again: bool
     state = Failed(data=error)
     assert await _transport_failed(NOTHING, NOTHING, state) is deliver_again
     assert await _memory_ran_out(NOTHING, NOTHING, state) is infer_again
+
+
+@pytest.mark.parametrize(
+    ("report", "title", "message"),
+    [
+        (DeliveryReport(3), "Completed", None),
+        (DeliveryReport(awaiting={"pacs": 2}), "AwaitingCommitment", "not committed yet: pacs: 2 objects"),
+        (DeliveryReport(dead={"pacs": 1}, awaiting={"web": 2}), "Undelivered", "given up, see `secondread"),
+        (
+            DeliveryReport(problems={"pacs": "2 objects missing (no answer)"}, dead={"web": 1}),
+            "Undelivered",
+            "in the background: pacs: 2 objects missing (no answer); web: 1 dead letters",
+        ),
+    ],
+)
+def test_how_a_run_ends_by_its_deliveries(report: DeliveryReport, title: str, message: str | None) -> None:
+    told, why = _delivery_title(report)
+    assert told == title
+    assert (why is None) if message is None else (message in str(why))
 
 
 def test_inference_is_repeated_once_and_nothing_is_stored() -> None:
