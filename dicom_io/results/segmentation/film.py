@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage
 
-from dicom_io.reading.attributes import numbers, text
+from dicom_io.reading.attributes import text
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import SEGMENTATIONS, start
@@ -45,8 +45,10 @@ def encode_film_segmentation(context: FilmContext, sop_instance_uid: str) -> Dat
     """Return the boxes of the findings on one film as BINARY masks on its own pixels.
 
     A film has no frame of reference, so the masks have none: no plane position and no orientation, which a
-    projection cannot have, but the film as the source of each frame, with its locations preserved. Segments
-    count from 1 on each film; identifier and UID of the tracking, and the label, are those of the finding.
+    projection cannot have, but the film as the source of each frame, with its locations preserved. Pixel
+    measures are left out too: they come with planes (readers, highdicom's among them, then want a slice
+    thickness), and those of the film hold. Segments count from 1 on each film; identifier and UID of the
+    tracking, and the label, are those of the finding.
 
     Parameters
     ----------
@@ -85,12 +87,9 @@ def encode_film_segmentation(context: FilmContext, sop_instance_uid: str) -> Dat
         number=number,
     )
     copy_elements(header, segmentation, ("PatientOrientation",))
-    source = stand_in(header)
-    if len(numbers(header, "PixelSpacing")) == 2:
-        source.PixelSpacing = list(header.PixelSpacing)
     shape = (int(header.Rows), int(header.Columns))
     content = Segmentation(
-        source_images=[source],
+        source_images=[stand_in(header)],
         pixel_array=np.stack([box_mask(f.candidate.box, shape) for f in findings], axis=-1)[np.newaxis],
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_described(context, header, f, n) for n, f in enumerate(findings, start=1)],

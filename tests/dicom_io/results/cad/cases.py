@@ -52,6 +52,16 @@ def partly(made: FilmContext) -> FilmContext:
     )
 
 
+def coded_view() -> Dataset:
+    """Return the header of a film whose view is coded, in SNOMED-RT and with a modifier."""
+    modifier, unknown, view = Dataset(), Dataset(), Dataset()
+    modifier.CodeValue, modifier.CodingSchemeDesignator, modifier.CodeMeaning = "399196006", "SCT", "cephalad"
+    unknown.CodeValue, unknown.CodingSchemeDesignator, unknown.CodeMeaning = "X1", "99X", "sideways"
+    view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "R-10206", "SRT", "antero-posterior"
+    view.ViewModifierCodeSequence = [modifier, unknown]
+    return header(ViewPosition=..., ViewCodeSequence=[view], PositionerPrimaryAngle="10")
+
+
 def with_package(made: FilmContext, concept: Concept) -> FilmContext:
     return replace(made, package=replace(made.package, finding=concept))
 
@@ -118,6 +128,7 @@ CHEST: dict[str, Callable[[], FilmContext]] = {
     "failed": failed,
     "rejected": lambda: context(boxes=ONE, assessment=REJECTED),
     "edge": lambda: context(boxes=((0.0, 0.0, 40.0, 30.0), (600.0, 480.0, 640.0, 512.0))),
+    "coded view": lambda: context(coded_view(), boxes=ONE),
     "bare header": lambda: context(
         header(**dict.fromkeys(("ViewPosition", "PatientOrientation", "StudyDate", "StudyTime"), ...)),
         boxes=ONE,

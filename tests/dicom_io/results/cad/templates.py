@@ -1,6 +1,6 @@
 """The template tables of PS3.16 for CAD reports of chest and breast, as data.
 
-Written from the standard and not from the encoder. A row has its number in the table, its nesting level
+Written from PS3.16 2026a and not from the encoder. A row has its number in the table, its nesting level
 below the rows of the same template (">" is 1), its relationship, value type, concept name, value
 multiplicity, requirement type, and what its value must be. Rows that only other images (volumes) or other
 findings (calcifications, nipples) can have, and that are optional or conditional on them, are left out:
@@ -40,14 +40,17 @@ class Place:
         """Header of the image that the parent is."""
         return self.headers[str(self.parent.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)]
 
-    def has(self, *codes: str) -> bool:
-        """Whether the parent has a child of one of these concept names."""
-        names = {
-            str(child.ConceptNameCodeSequence[0].CodeValue)
+    def count(self, code: str) -> int:
+        """How many children of a concept name the parent has."""
+        return sum(
+            str(child.ConceptNameCodeSequence[0].CodeValue) == code
             for child in self.parent.get("ContentSequence") or ()
             if child.get("ConceptNameCodeSequence")
-        }
-        return bool(names & set(codes))
+        )
+
+    def has(self, *codes: str) -> bool:
+        """Whether the parent has a child of one of these concept names."""
+        return any(self.count(code) for code in codes)
 
 
 Condition = Callable[[Place], bool]
@@ -106,8 +109,9 @@ def states_side(place: Place) -> bool:
     return place.image.get("ImageLaterality") in {"L", "R", "B"}
 
 
-def states_view(place: Place) -> bool:
-    return bool(place.image.get("ViewPosition") or place.image.get("ViewCodeSequence"))
+def two_of(*codes: str) -> Condition:
+    """At least two items of these names, however they are spread over them."""
+    return lambda place: sum(place.count(code) for code in codes) < 2
 
 
 IMAGE_QUALITY, SELECTED_REGION, NON_LESION = "111101", "111099", "111102"
@@ -116,7 +120,7 @@ DENSITY, NOT_ATTEMPTED = "129793001", "111225"
 
 
 def _num(row: str, code: str, unit: str, keyword: str) -> Row:
-    return Row(row, 1, "HAS ACQ CONTEXT", "NUM", dcm(code), requirement="MC", when=source_has(keyword),
+    return Row(row, 1, "HAS ACQ CONTEXT", "NUM", dcm(code), requirement="UC", when=source_has(keyword),
                units=(unit,))  # fmt: skip
 
 
@@ -161,13 +165,18 @@ def _run(name: str) -> tuple[Row, ...]:
     )
 
 
-def _geometry(*graphics: str) -> tuple[Row, ...]:
+def _geometry(outline: str, requirement: str) -> tuple[Row, ...]:
+    """Return TID 4021 or TID 4107; with an image library, images are referred to and not repeated."""
+    chest = requirement == "MC"  # at least one of centre and outline
     return (
-        Row("1", 0, "", "SCOORD", dcm("111010"), graphics=("POINT",)),
-        Row("2", 1, "SELECTED FROM", "IMAGE", by_reference=True),
-        Row("3", 0, "", "SCOORD", dcm("111041"), requirement="U", graphics=graphics),
-        Row("4", 1, "SELECTED FROM", "IMAGE", by_reference=True),
-    )
+        Row("1", 0, "", "SCOORD", dcm("111010"), requirement="MC" if chest else "M", graphics=("POINT",),
+            when=(lambda place: not place.has("111041")) if chest else None, may=True),
+        Row("3" if chest else "2", 1, "SELECTED FROM", "IMAGE", by_reference=True),
+        Row(outline, 0, "", "SCOORD", dcm("111041"), requirement="MC" if chest else "U",
+            when=(lambda place: not place.has("111010")) if chest else None, may=True,
+            graphics=("POLYLINE", "CIRCLE", "ELLIPSE")),
+        Row("6" if chest else "4", 1, "SELECTED FROM", "IMAGE", by_reference=True),
+    )  # fmt: skip
 
 
 def _percent(row: str, level: int, relation: str, code: str, **more: object) -> Row:
@@ -213,14 +222,14 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
         Row("3", 1, "HAS OBS CONTEXT", "INCLUDE", template="4108", requirement="U"),
         Row("4", 1, "HAS PROPERTIES", "INCLUDE", template="4005"),
         Row("5", 1, "INFERRED FROM", "INCLUDE", template="4004", most=MANY, requirement="MC",
-            when=lambda place: not place.has("111059"), may=True),
+            when=two_of("111015", "111059"), may=True),
         Row("6", 1, "INFERRED FROM", "INCLUDE", template="4006", most=MANY, requirement="MC",
-            when=lambda place: not place.has("111015"), may=True),
+            when=two_of("111015", "111059"), may=True),
     ),
     "4005": (
         Row("1", 0, "", "CODE", dcm("111016"), values=6035),
         Row("2", 0, "", "CODE", dcm("111057"), values=6036),
-        Row("3", 0, "", "INCLUDE", template="4019", requirement="MC", when=lambda place: place.has("111016")),
+        Row("3", 0, "", "INCLUDE", template="4019"),
         _percent("4", 0, "", "111011", requirement="U"),
         _percent("5", 0, "", "111047", requirement="UC", when=value_is_not(NON_LESION)),
     ),
@@ -238,8 +247,8 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
         Row("14", 1, "HAS PROPERTIES", "INCLUDE", template="4011", requirement="UC", when=value_is(DENSITY)),
     ),
     "4011": (
-        # rows 1 to 3 (lesion density, shape, margin) or measurements with their place: at least one
-        Row("4", 0, "", "INCLUDE", template="1400", most=MANY, requirement="UC", when=lambda place: True),
+        # at least one of rows 1 to 5; lesion density, shape, margin and area are not written
+        Row("4", 0, "", "INCLUDE", template="1400", most=MANY, requirement="MC", when=lambda place: True),
     ),
     "4015": _runs("111063", "111025", "4017"),
     "4016": _runs("111062", "111024", "4018"),
@@ -253,9 +262,11 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
     ),
     "4020": (
         Row("1", 0, "", "IMAGE", None),
-        Row("2", 1, "HAS ACQ CONTEXT", "CODE", dcm("111027"), requirement="MC", when=states_side, values=-2),
-        Row("3", 1, "HAS ACQ CONTEXT", "CODE", dcm("111031"), requirement="MC", when=states_view, may=True,
-            values=-3),
+        # what the image does not state may be derived
+        Row("2", 1, "HAS ACQ CONTEXT", "CODE", dcm("111027"), requirement="MC", when=states_side, may=True,
+            values=-2),
+        Row("3", 1, "HAS ACQ CONTEXT", "CODE", dcm("111031"), requirement="MC", may=True, values=-3,
+            when=source_has("ViewCodeSequence")),
         Row("4", 2, "HAS CONCEPT MOD", "CODE", dcm("111032"), requirement="MC", most=MANY, when=never,
             may=True, values=-4),
         Row("5", 1, "HAS ACQ CONTEXT", "TEXT", dcm("111044"), requirement="MC", when=states_orientation),
@@ -272,22 +283,29 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
         _num("14", "112012", "deg", "PositionerSecondaryAngle"),
         _num("15", "112226", "mm", "SpacingBetweenSlices"),
         _num("16", "112225", "mm", "SliceThickness"),
-        Row("17", 1, "HAS ACQ CONTEXT", "UIDREF", dcm("112227"), requirement="MC",
+        Row("17", 1, "HAS ACQ CONTEXT", "UIDREF", dcm("112227"), requirement="UC",
             when=source_has("FrameOfReferenceUID")),
-        Row("27", 1, "HAS ACQ CONTEXT", "NUM", dcm("110910"), requirement="U", units=("{pixels}",)),
-        Row("27", 1, "HAS ACQ CONTEXT", "NUM", dcm("110911"), requirement="U", units=("{pixels}",)),
+        _num("27", "110910", "{pixels}", "Rows"),
+        Row("28", 1, "HAS ACQ CONTEXT", "NUM", dcm("110911"), requirement="MC", units=("{pixels}",),
+            when=lambda place: place.has("110910")),
     ),
-    "4021": _geometry("POLYLINE", "CIRCLE", "ELLIPSE"),
+    "4021": _geometry("3", "U"),
     "4100": _document_root("112000", "4101", images=(244, 4010, 4011), detections=6102, analyses=6137),
     "4101": (
         Row("1", 0, "", "CODE", dcm("111017"), values=6047),
-        # row 2, composite features (TID 4102), is not written
+        # rows 2 and 4, composite features (TID 4102) and the response to treatment, are not written; row 3
+        # is a user option, and what "with findings" means
         Row("3", 1, "INFERRED FROM", "INCLUDE", template="4104", most=MANY, requirement="MC",
             when=value_is("111242", "111244")),
     ),
     "4104": (
         Row("1", 0, "", "CODE", dcm("111059"), values=6101),
         Row("2", 1, "HAS CONCEPT MOD", "CODE", dcm("112024"), requirement="U", values=6102),
+        Row("3", 1, "HAS CONCEPT MOD", "TEXT", dcm("112050"), requirement="U"),
+        Row("4", 1, "HAS CONCEPT MOD", "CODE", dcm("112003"), requirement="MC", when=value_is("112005"),
+            values=6100),
+        Row("5", 1, "HAS CONCEPT MOD", "CODE", dcm("112037"), requirement="UC", when=value_is(NON_LESION),
+            values=6139),
         Row("6", 1, "HAS CONCEPT MOD", "CODE", dcm("111056"), values=6034),
         Row("7", 2, "HAS PROPERTIES", "NUM", dcm("111071"), requirement="UC", when=never),
         Row("8", 1, "HAS OBS CONTEXT", "INCLUDE", template="4108", requirement="U"),
@@ -299,7 +317,7 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
             when=value_is_not(IMAGE_QUALITY)),
         Row("15", 1, "HAS PROPERTIES", "INCLUDE", template="1400", most=MANY, requirement="U"),
     ),
-    "4107": _geometry("POLYLINE", "CIRCLE", "ELLIPSE"),
+    "4107": _geometry("4", "MC"),
     "4108": (
         Row("1", 0, "", "TEXT", dcm("112039"), requirement="MC", when=lambda place: not place.has("112040"),
             may=True),

@@ -108,12 +108,17 @@ def another_meaning(report: Dataset) -> None:
     named(report, "111064").ConceptCodeSequence[0].CodeMeaning = "Success"
 
 
+def drop_place(report: Dataset) -> None:
+    drop("111010")(report)
+    drop("111041")(report)
+
+
 BREAKS: dict[str, tuple[Callable[[Dataset], None], str]] = {
     "no language": (drop("121049"), "TID 1204 row 1|TID 4.00 row 2 is missing"),
     "no rendering intent": (drop("111056"), "row [236] is missing"),
     "no algorithm version": (drop("111003"), "TID 4019 row 2 is missing"),
     "no summary of analyses": (drop("111065"), "row 8 is missing"),
-    "no centre": (drop("111010"), "TID 4(021|107) row 1 is missing"),
+    "neither centre nor outline": (drop_place, "TID 4(006 row 8|104 row 14) is missing"),
     "no spacing": (drop("111026"), "TID 4020 row 11 is missing, its condition is met"),
     "no orientation": (drop("111044"), "TID 4020 row 5 is missing, its condition is met"),
     "failed container only": (revalue("111064", "111224"), "row 3 is missing, its condition is met"),
@@ -123,7 +128,7 @@ BREAKS: dict[str, tuple[Callable[[Dataset], None], str]] = {
     "another meaning": (another_meaning, "is not in context group 6042"),
     "wrong relationship": (relate("111012", "CONTAINS"), "no row for CONTAINS NUM Certainty of Finding"),
     "another order": (reorder, "no row for"),
-    "image outside the library": (by_value, "row 2 is missing"),
+    "image outside the library": (by_value, "row [23] is missing"),
     "wrong unit": (other_unit, "has the unit 1"),
     "more than certain": (too_sure, "is 101 %"),
     "two centres": (two_centres, "comes 2 times"),
