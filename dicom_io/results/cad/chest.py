@@ -116,6 +116,10 @@ def _finding_rows(
 
 def _view_of(header: Dataset) -> LibraryView:
     side = codes.SIDES.get(text(header, "ImageLaterality") or text(header, "Laterality"))
-    stated = (text(code, "CodeValue") for code in items_in(header, "ViewCodeSequence"))
-    found = (codes.CHEST_VIEWS.get(value) for value in (*stated, text(header, "ViewPosition")))
-    return LibraryView(laterality=side, view=next((view for view in found if view is not None), None))
+    for stated in items_in(header, "ViewCodeSequence"):
+        view = codes.CHEST_VIEWS.get(text(stated, "CodeValue"))
+        if view is not None:
+            named = (text(item, "CodeValue") for item in items_in(stated, "ViewModifierCodeSequence"))
+            known = (codes.CHEST_VIEW_MODIFIERS.get(value) for value in named)
+            return LibraryView(side, view, tuple(modifier for modifier in known if modifier is not None))
+    return LibraryView(side, codes.CHEST_VIEWS.get(text(header, "ViewPosition")))

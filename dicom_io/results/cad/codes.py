@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from models.concepts import Concept
 
-__all__ = ["CHEST_FINDINGS", "CHEST_VIEWS", "Status", "dcm", "sct", "ucum"]
+__all__ = ["CHEST_FINDINGS", "CHEST_VIEWS", "CHEST_VIEW_MODIFIERS", "Status", "dcm", "sct", "ucum"]
 
 
 def dcm(code: str, meaning: str) -> Concept:
@@ -84,7 +84,8 @@ WIDTH: Final = sct("103355008", "Width")
 PERCENT: Final = ucum("%", "Percent")
 MILLIMETRE: Final = ucum("mm", "mm")  # CID 7460
 MICROMETRE: Final = ucum("um", "micrometer")
-DEGREE: Final = ucum("deg", "degree")
+SLICE_MILLIMETRE: Final = ucum("mm", "millimeter")  # as TID 4020 has it
+DEGREE: Final = ucum("deg", "deg")
 PIXELS: Final = ucum("{pixels}", "pixels")
 
 # CID 4010 DX View: by View Position (PS3.3 C.8.7.1.1, C.8.11.5.1.1), and by the codes that sources write,
@@ -112,6 +113,17 @@ CHEST_VIEWS: Final[Mapping[str, Concept]] = {
     "R-10236": _LEFT_LATERAL,
     "399198007": _RIGHT_LATERAL,
     "R-10232": _RIGHT_LATERAL,
+}
+
+# CID 4011 DX View Modifier
+CHEST_VIEW_MODIFIERS: Final[Mapping[str, Concept]] = {
+    concept.code: concept
+    for concept in (
+        dcm("111069", "Crosstable"),
+        sct("399162004", "caudad"),
+        sct("399196006", "cephalad"),
+        sct("272476000", "transthoracic"),
+    )
 }
 
 # CID 4014 View for Mammography, CID 4015 View Modifier for Mammography; keys as in PS3.3 Table C.8-77

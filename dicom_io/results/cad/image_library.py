@@ -16,7 +16,7 @@ from dicom_io.reading.attributes import number as number_in
 from dicom_io.reading.attributes import numbers, text, texts, uid
 from dicom_io.reading.spacing import spacing_of
 from dicom_io.results.cad import items
-from dicom_io.results.cad.codes import DEGREE, MICROMETRE, MILLIMETRE, PIXELS, dcm
+from dicom_io.results.cad.codes import DEGREE, MICROMETRE, PIXELS, SLICE_MILLIMETRE, dcm
 from models.concepts import Concept
 
 __all__ = ["ImageLibrary", "LibraryView"]
@@ -42,10 +42,10 @@ _MOMENTS = (  # rows 7 to 10
 _BEFORE_FRAME = (  # rows 13 to 16
     ("PositionerPrimaryAngle", dcm("112011", "Positioner Primary Angle"), DEGREE),
     ("PositionerSecondaryAngle", dcm("112012", "Positioner Secondary Angle"), DEGREE),
-    ("SpacingBetweenSlices", dcm("112226", "Spacing between slices"), MILLIMETRE),
-    ("SliceThickness", dcm("112225", "Slice Thickness"), MILLIMETRE),
+    ("SpacingBetweenSlices", dcm("112226", "Spacing between slices"), SLICE_MILLIMETRE),
+    ("SliceThickness", dcm("112225", "Slice Thickness"), SLICE_MILLIMETRE),
 )
-_SIZE = (  # row 27
+_SIZE = (  # rows 27 and 28
     ("Rows", dcm("110910", "Pixel Data Rows"), PIXELS),
     ("Columns", dcm("110911", "Pixel Data Columns"), PIXELS),
 )
