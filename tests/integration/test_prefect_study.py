@@ -146,7 +146,7 @@ async def test_a_study_is_read_shown_and_delivered(
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
         )
         assert job.pseudonym in summary.data
-        assert "| archive | 2 sent |" in summary.data
+        assert f"| archive | {len(job.outcome['objects'])} sent |" in summary.data
     assert not list(system.settings.scratch.glob("*"))
     assert not list((system.settings.state_dir / "prefect" / "storage").glob("*"))
 
@@ -184,8 +184,8 @@ def test_a_repeat_sends_the_kept_bytes(
     assert digests(archive.received(study_uid)) == digests(one.path for one in journal.job_results(first.id))
 
 
-async def test_bad_input_is_refused_with_the_reason(
-    system: LocalSystem, journal: Journal, tmp_path: Path
+async def test_bad_input_is_refused_with_the_reason_and_the_archive_hears_of_it(
+    system: LocalSystem, journal: Journal, archive: ArchiveNode, tmp_path: Path
 ) -> None:
     paths = write_chest_study(tmp_path, 31, rows=640, columns=640)
     dataset = dcmread(paths[0])
@@ -201,6 +201,12 @@ async def test_bad_input_is_refused_with_the_reason(
     assert run.state is not None
     assert (run.state.type.value, run.state.name) == ("COMPLETED", "Refused")
     assert run.state.message == job.reason
+    (report,) = archive.received(job.study_instance_uid)
+    assert "No algorithms succeeded; without findings" in dcmread(report).to_json()
+    journal.create_attempt(job.id, "asked for by a test")
+    again = ended(journal, job.study_instance_uid)
+    assert (again.state, again.attempt, again.reason) == ("refused", 2, job.reason)
+    assert [one.state for one in journal.deliveries(job.id)] == ["sent"]
 
 
 async def test_a_process_that_dies_costs_one_attempt(
