@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -87,7 +88,10 @@ def web_client(address: WebAddress) -> httpx.Client:
     return httpx.Client(
         headers=headers,
         timeout=address.timeout_s,
-        verify=True if address.tls is None else address.tls.client_context(),
+        # plain HTTP needs no authorities, whose loading takes longer than a request
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if address.tls is None
+        else address.tls.client_context(),
         # objects hold patient data: no proxy of the environment, no other server than the one named
         trust_env=False,
         follow_redirects=False,
