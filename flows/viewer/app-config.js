@@ -7,15 +7,42 @@
   // Beside a region OHIF writes the first five numbers of its group. What is wanted there is what was found,
   // how sure that is and how large; the rest stays in the report.
   const sized = / (mm|cm|mm2|cm2|ml|cm3|mm3)$/;
-  const describe = ({ measurement }) => {
-    if (!measurement.describedBySecondRead) {
-      const labels = measurement.labels;
-      const sure = labels.find(one => one.value.endsWith(' %'));
-      measurement.labels = [
-        { label: measurement.TrackingIdentifier || 'Finding', value: sure ? sure.value : '' },
-        ...labels.filter(one => sized.test(one.value)),
-      ];
-      measurement.describedBySecondRead = true;
+  const rounded = value => {
+    const digits = value.endsWith(' %') ? 0 : 1;
+    const [number, ...unit] = value.split(' ');
+    return number ? [Number(number).toFixed(digits), ...unit].join(' ') : value;
+  };
+  const describe = measurement => {
+    const { labels } = measurement;
+    const sizes = labels.filter(one => sized.test(one.value));
+    const first = labels.find(one => one.value.endsWith(' %')) || sizes[0] || { value: '' };
+    measurement.labels = [
+      { label: measurement.TrackingIdentifier || 'Finding', value: rounded(first.value) },
+      ...sizes
+        .filter(one => one !== first)
+        .map(one => ({ label: one.label, value: rounded(one.value) })),
+    ];
+  };
+
+  // OHIF takes for granted that every group has coordinates and stops at one of a volume or of a whole image:
+  // these have their segmentation, and nothing to draw.
+  const setAside = (measurement, series) => {
+    measurement.coords = [{}];
+    window.services.displaySetService
+      .getDisplaySetsForSeries(series)
+      .filter(one => one.measurements)
+      .forEach(one => {
+        one.measurements = one.measurements.filter(other => other !== measurement);
+      });
+  };
+
+  const prepare = ({ measurement, SeriesInstanceUID }) => {
+    if (!measurement.preparedBySecondRead) {
+      measurement.preparedBySecondRead = true;
+      describe(measurement);
+      if (!measurement.coords.length) {
+        setAside(measurement, SeriesInstanceUID);
+      }
     }
     return measurement;
   };
@@ -40,7 +67,7 @@
     // The words stand in the header for good, so no dialog has to be closed first.
     investigationalUseDialog: { option: 'never' },
     customizationService: [
-      { onBeforeSRAddMeasurement: { $set: describe } },
+      { onBeforeSRAddMeasurement: { $set: prepare } },
       { 'ohif.tours': { $set: [] } },
       { 'panelSegmentation.disableEditing': { $set: true } },
       { 'panelMeasurement.disableEditing': { $set: true } },

@@ -78,7 +78,7 @@ def test_the_box_of_a_report_lies_on_the_nodule(site: Site, tmp_path_factory: py
         words = opened.page.locator("svg.svg-layer text").all_text_contents()
         assert box.deviation(nodule) <= _TOLERANCE_PX
         assert len(words) == 1
-        assert words[0].startswith("Nodule 1: 90.00 %")
+        assert words[0].startswith("Nodule 1: 90 %")
         assert "Width: 30." in words[0]
         assert opened.hosts == {f"127.0.0.1:{site.viewer.port}"}
         assert opened.errors == []
