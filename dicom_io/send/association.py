@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from dicom_io.send.diagnosis import diagnose, words
 from dicom_io.send.nodes import AssociationRefused, NodeAddress, NodeUnreachable
 
 __all__ = ["associated"]
+
+_LOOP_S = 0.0001
 
 _REJECTIONS = {
     (1, 3): "it does not know our AE title {calling!r}: register it there, with this machine's address",
@@ -49,6 +52,11 @@ def associated(
     """
     secure = None if node.tls is None else (node.tls.client_context(), node.host)
     connected: list[bool] = []
+
+    def opened(event: evt.Event) -> None:
+        connected.append(True)
+        _hurry(event.assoc)
+
     entity = AE(calling_ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
@@ -60,7 +68,7 @@ def associated(
             node.port,
             contexts=list(contexts),
             ae_title=node.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, lambda _event: connected.append(True)), *handlers],
+            evt_handlers=[(evt.EVT_CONN_OPEN, opened), *handlers],
             tls_args=secure,
         )
     except OSError as error:
@@ -74,6 +82,14 @@ def associated(
             association.release()
         elif association.is_alive():
             association.abort()
+
+
+def _hurry(association: Association) -> None:
+    """Send small PDUs at once and look for answers often; else each object waits 40 ms for an ACK."""
+    association.dul._run_loop_delay = _LOOP_S
+    wrapper = association.dul.socket
+    if wrapper is not None and wrapper.socket is not None:
+        wrapper.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _explain(association: Association, node: NodeAddress, calling: str, connected: bool) -> None:
