@@ -99,19 +99,7 @@ class CommitmentsJournal(DeliveriesJournal):
             Nothing was asked for under this transaction UID.
         """
         with self._writing() as connection:
-            rows = connection.execute(
-                select(
-                    commitments.c.outcome,
-                    deliveries.c.id,
-                    deliveries.c.state,
-                    results.c.sop_instance_uid,
-                )
-                .join(deliveries, deliveries.c.id == commitments.c.delivery_id)
-                .join(results, results.c.id == deliveries.c.result_id)
-                .where(commitments.c.transaction_uid == report.transaction_uid)
-                .order_by(deliveries.c.id)
-                .with_for_update(of=(commitments, deliveries))
-            ).all()
+            rows = self._asked_for(connection, report.transaction_uid)
             if not rows:
                 raise UnknownTransaction(
                     f"no storage commitment was asked for as transaction {report.transaction_uid}"
@@ -129,6 +117,28 @@ class CommitmentsJournal(DeliveriesJournal):
                     connection, report.transaction_uid, row, reasons[row.sop_instance_uid], now
                 )
             return CommitmentOutcome(len(committed), resent, self._open(connection, report.transaction_uid))
+
+    def _asked_for(self, connection: Connection, transaction_uid: str) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Lock the deliveries of a transaction, and only then look: a report may come twice at once."""
+        of_transaction = commitments.c.transaction_uid == transaction_uid
+        connection.execute(
+            select(deliveries.c.id)
+            .where(deliveries.c.id.in_(select(commitments.c.delivery_id).where(of_transaction)))
+            .order_by(deliveries.c.id)
+            .with_for_update()
+        ).all()
+        return connection.execute(
+            select(
+                commitments.c.outcome,
+                deliveries.c.id,
+                deliveries.c.state,
+                results.c.sop_instance_uid,
+            )
+            .join(deliveries, deliveries.c.id == commitments.c.delivery_id)
+            .join(results, results.c.id == deliveries.c.result_id)
+            .where(of_transaction)
+            .order_by(deliveries.c.id)
+        ).all()
 
     def _commit(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,17 @@ def test_a_second_identical_report_changes_nothing(
     journal.begin_commitment(journal.open_deliveries(job.id), "2.25.11")
     journal.record_commitment(report("2.25.10", (1, 2), (3,)))
     assert states(journal, job) == ["committed", "committed", "awaiting"]
+
+
+def test_the_same_report_several_times_at_once_counts_once(
+    journal: Journal, job: JobRecord, stored: list[DeliveryRecord]
+) -> None:
+    journal.begin_commitment(stored, "2.25.10")
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(journal.record_commitment, [report("2.25.10", (1, 2), (3,))] * 8))
+    assert sum(one.committed for one in outcomes) == 2
+    assert sum(one.failed for one in outcomes) == 1
+    assert states(journal, job) == ["committed", "committed", "failed"]
 
 
 def test_the_late_report_of_an_earlier_request_counts(
