@@ -14,6 +14,12 @@ from dicom_io.results.secondary_capture import (
     encode_volume_finding_image,
     encode_volume_overview,
 )
+from dicom_io.results.segmentation import (
+    SegmentationKind,
+    encode_film_segmentation,
+    encode_segmentation,
+    films_with_findings,
+)
 from dicom_io.results.structured_report import encode_structured_report
 from dicom_io.results.vocabulary import AI_NOTICE
 from dicom_io.results.volume_context import VolumeContext
@@ -28,6 +34,7 @@ __all__ = [
     "ResultContext",
     "ResultIdentity",
     "ResultInvalid",
+    "SegmentationKind",
     "VolumeContext",
     "derived_uid",
     "encode_finding_image",
@@ -37,6 +44,7 @@ __all__ = [
     "encode_volume_finding_image",
     "encode_volume_overview",
     "encoded_bytes",
+    "films_with_findings",
     "fingerprint",
     "is_own_result",
     "write_object",

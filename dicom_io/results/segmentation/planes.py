@@ -20,6 +20,8 @@ from models.volume_results import SliceSource
 __all__ = ["TOLERANCE_MM", "PlaneGeometry", "Planes", "decimal", "plane_geometry", "planes_of", "stand_in"]
 
 TOLERANCE_MM = 0.01
+# Scanners round positions; the grid is regular, its images are so only nearly.
+_GRID_TOLERANCE = 0.02
 _LONGEST_DECIMAL = 16
 
 
@@ -99,8 +101,8 @@ def planes_of(context: VolumeContext) -> Planes:
     Raises
     ------
     ResultInvalid
-        An image does not say where it lies, or lies elsewhere than its slice of the grid (more than .01 mm
-        at a corner).
+        An image does not say where it lies, or lies elsewhere than its slice of the grid: at a corner, by
+        more than .01 mm and 2 % of the distance between slices.
     """
     headers = {str(header.SOPInstanceUID): header for header in context.segmented_headers}
     sources = context.reading.slices
@@ -108,11 +110,11 @@ def planes_of(context: VolumeContext) -> Planes:
         plane_geometry(headers[source.sop_instance_uid], source.frame, f"slice {index}")
         for index, source in enumerate(sources)
     )
-    problems = list(_displaced(geometry, context))
+    distance = float(np.linalg.norm(context.reading.labels.affine[:3, 0]))
+    problems = list(_displaced(geometry, context, max(TOLERANCE_MM, _GRID_TOLERANCE * distance)))
     if problems:
         raise ResultInvalid("; ".join(problems[:3]))
-    affine = context.reading.labels.affine
-    return Planes(sources, geometry, float(np.linalg.norm(affine[:3, 0])))
+    return Planes(sources, geometry, distance)
 
 
 def plane_geometry(header: Dataset, frame: int | None, name: str = "the image") -> PlaneGeometry:
@@ -215,11 +217,13 @@ def _group(groups: tuple[Dataset, ...], keyword: str) -> Dataset:
     return Dataset()
 
 
-def _displaced(geometry: tuple[PlaneGeometry, ...], context: VolumeContext) -> Iterator[str]:
+def _displaced(
+    geometry: tuple[PlaneGeometry, ...], context: VolumeContext, tolerance: float
+) -> Iterator[str]:
     affine, (_, rows, columns) = context.reading.labels.affine, context.reading.labels.spatial_shape
     for index, plane in enumerate(geometry):
         corners = np.array([[index, 0, 0, 1], [index, rows - 1, 0, 1], [index, 0, columns - 1, 1]]).T
         wanted = (affine @ corners)[:3].T
         away = float(np.linalg.norm(plane.corners(rows, columns) - wanted, axis=1).max())
-        if not away <= TOLERANCE_MM:
+        if not away <= tolerance:
             yield f"slice {index} of the grid lies {away:.3g} mm from the image that it comes from"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import highdicom as hd
+import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from dicom_io.results.segmentation.volume import segment_descriptions
 from dicom_io.results.source import PATIENT_AND_STUDY
 from models.results import Box
 from models.volume_results import Segment, VolumeFinding
+from tests import peers
 from tests.conformance.checker import header_errors, template_errors
 from tests.dicom_io.results.test_source import EXAMPLES, NAMES, raw, sets, with_bytes
 from tests.dicom_io.results.volume_factory import (
@@ -218,6 +220,21 @@ def test_an_image_that_does_not_say_where_it_lies_is_refused() -> None:
     slices = tuple(replace(source, frame=(source.frame or 0) + 1) for source in context.reading.slices)
     with pytest.raises(ResultInvalid, match="slice 6 comes from frame 8 of an image of 7"):
         encode_segmentation(replace(context, reading=replace(context.reading, slices=slices)))
+
+
+def test_positions_are_those_of_the_images_where_these_are_rounded() -> None:
+    exact = volume_context()
+    headers = list(exact.headers)
+    headers[2].ImagePositionPatient = ["-31.5", "17.25", "-34.1"]
+    again = read(encode_segmentation(replace(exact, headers=tuple(headers))))
+    positions = [
+        [str(value) for value in group.PlanePositionSequence[0].ImagePositionPatient]
+        for group in again.PerFrameFunctionalGroupsSequence
+    ]
+    assert ["-31.5", "17.25", "-34.1"] in positions
+    headers[2].ImagePositionPatient = ["-31.5", "17.25", "-34.0"]
+    with pytest.raises(ResultInvalid, match=r"slice 2 of the grid lies 0\.125 mm"):
+        encode_segmentation(replace(exact, headers=tuple(headers)))
 
 
 @pytest.mark.parametrize("value", NAMES)
@@ -422,3 +439,28 @@ def test_validators_find_no_error(tmp_path: Path) -> None:
     assert len(known) > 10
     assert header_errors(*known) == []
     assert template_errors(*known) == []
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("variant", ["classic", "fractional", "labelmap", *EMPTY])
+def test_an_archive_keeps_it_and_decodes_its_frames(
+    variant: str, orthanc: peers.Orthanc, tmp_path: Path
+) -> None:
+    context, kind, omit = made(variant)
+    path = tmp_path / "segmentation.dcm"
+    path.write_bytes(encoded_bytes(encode_segmentation(context, kind=kind, omit_empty_frames=omit)))  # type: ignore[arg-type]
+    orthanc.upload(path)
+    sent = dcmread(path)
+    back = dcmread(orthanc.download(str(sent.SOPInstanceUID), tmp_path / "back.dcm"))
+    assert back == sent
+    if kind == "binary":
+        return  # Orthanc 1.10 does not hand out frames of one bit a pixel
+    instance = f"{sent.StudyInstanceUID}/series/{sent.SeriesInstanceUID}/instances/{sent.SOPInstanceUID}"
+    answer = httpx.get(
+        f"http://{orthanc.host}:{orthanc.http_port}/dicom-web/studies/{instance}/frames/1",
+        headers={"Accept": 'multipart/related; type="application/octet-stream"'},
+        trust_env=False,
+    )
+    answer.raise_for_status()
+    first = sent.pixel_array.reshape(-1, sent.Rows, sent.Columns)[0]
+    assert first.astype(np.uint8).tobytes() in answer.content
