@@ -110,10 +110,12 @@ def _report(
     why: Mapping[str, str],
 ) -> DeliveryReport:
     missing = Counter(one.destination for one in _to_send(deliveries))
+    uncommitted = {one.destination for one in _to_send(deliveries) if one.attempts and one.sent_at}
+    reasons = {name: why.get(name) or ("not committed" if name in uncommitted else "") for name in missing}
     return DeliveryReport(
         sent=sent,
         problems={
-            name: f"{number} objects missing" + (f" ({why[name]})" if why.get(name) else "")
+            name: f"{number} objects missing" + (f" ({reasons[name]})" if reasons[name] else "")
             for name, number in missing.items()
         },
         dead=Counter(one.destination for one in deliveries if one.state == "dead"),

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from dicom_io.archive import ArchiveNode
+from dicom_io.archive_commitment import CommitmentService
 from dicom_io.receive.inbox import Inbox
 from dicom_io.receive.listener import Listener
 from flows.delivery import deliver
 from flows.settings import DimseNode, FolderNode, Peer
 from tests.dicom_io.receive.support import CT, MemoryRecorder
+from tests.dicom_io.send.certificates import Authority
 from tests.flows.delivery.archive import ScriptedArchive
 from tests.flows.delivery.conftest import Desk, MakeDesk
 from tests.peers import free_port, wait_until
@@ -137,6 +140,26 @@ def test_one_request_for_all_that_awaits(desk: MakeDesk) -> None:
     assert all(one.committed_at and one.delivered for one in made.deliveries)
 
 
+def test_over_mutual_tls(desk: MakeDesk, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    server, client = authority.issue("server"), authority.issue("client")
+    tls = {
+        "ca_file": authority.file,
+        "certificate_file": client.certificate,
+        "key_file": client.key,
+    }
+    context = authority.server_context(server)
+    with ArchiveNode(tmp_path / "archive", commitment=CommitmentService(), tls=context) as archive:
+        known, unknown = (
+            DimseNode.model_validate({"ae_title": "ARCHIVE", "port": archive.port, "tls": one})
+            for one in (tls, {"ca_file": authority.file})
+        )
+        made = desk(known=known, unknown=unknown)
+        deliver(made.journal, made.settings, made.job)
+    assert made.states("known") == ["committed"] * 3
+    assert made.states("unknown") == ["failed"] * 3
+
+
 def test_commitment_that_is_off_is_not_asked_for(desk: MakeDesk) -> None:
     with ScriptedArchive("same") as pacs:
         made = desk(pacs=pacs.node(commitment="off"))
@@ -160,7 +183,7 @@ def test_the_half_that_is_not_committed_alone_is_sent_again(desk: MakeDesk) -> N
         pacs.commits = lambda uid: uid not in lost
         report = deliver(made.journal, made.settings, made.job)
         assert made.states("pacs") == ["committed", "failed", "committed", "failed"]
-        assert report.problem == "pacs: 2 objects missing"
+        assert report.problem == "pacs: 2 objects missing (not committed)"
         assert report.worth_another
         pacs.commits = lambda _uid: True
         deliver(made.journal, made.settings, made.job, 2)
