@@ -25,11 +25,13 @@ from dicom_io.results.header import PRESENTATION_STATES, software_version, start
 from dicom_io.results.loop_guard import MANUFACTURER, MODEL_NAME
 from dicom_io.results.measurement_groups import box_corners
 from dicom_io.results.pictures.panel import AMBER
+from dicom_io.results.source import PATIENT_AND_STUDY, copy_elements
 from dicom_io.results.vocabulary import AI_NOTICE, ascii_text
 from models.results import Finding
 
 __all__ = ["encode_presentation_state"]
 
+_TEXTS = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 _PIXEL = AnnotationUnitsValues.PIXEL
 
 
@@ -74,8 +76,9 @@ def encode_presentation_state(context: FilmContext, header: Dataset, number: int
     layer = GraphicLayer(
         "FINDINGS", order=1, description=AI_NOTICE, display_color=CIELabColor.from_rgb(*AMBER)
     )
+    shown = _without_texts(header)
     made = GrayscaleSoftcopyPresentationState(
-        referenced_images=[header],
+        referenced_images=[shown],
         series_instance_uid=str(state.SeriesInstanceUID),
         series_number=int(state.SeriesNumber),
         sop_instance_uid=str(state.SOPInstanceUID),
@@ -87,16 +90,30 @@ def encode_presentation_state(context: FilmContext, header: Dataset, number: int
         content_label="AI_FINDINGS",
         content_description=ascii_text(f"{AI_NOTICE}: {context.package.title}")[:64],
         graphic_layers=[layer],
-        graphic_annotations=[_annotation(context, header, layer, finding) for finding in findings],
+        graphic_annotations=[_annotation(context, shown, layer, finding) for finding in findings],
         presentation_lut_transformation=_presentation_lut(header),
     )
     made.PresentationCreationDate, made.PresentationCreationTime = state.ContentDate, state.ContentTime
     del state.ContentDate, state.ContentTime  # the IOD has no general content time
     for element in made:
-        if element.tag not in state:
+        if element.tag not in state and element.keyword not in PATIENT_AND_STUDY:
             state[element.tag] = element
+    copy_elements(header, state, ("BodyPartExamined", "Laterality"))
+    if "BodyPartExamined" not in state and "Laterality" not in state:
+        state.Laterality = None  # type 2C where it is not known whether the body part is paired
     _check(state, header, findings)
     return state
+
+
+def _without_texts(header: Dataset) -> Dataset:
+    """Return a header without texts: highdicom knows fewer character sets than sources use."""
+    bare = Dataset()
+    for keyword in PATIENT_AND_STUDY:
+        setattr(bare, keyword, None)
+    for element in header:
+        if element.VR not in _TEXTS and element.keyword != "SpecificCharacterSet":
+            bare[element.tag] = element
+    return bare
 
 
 def _presentation_lut(header: Dataset) -> PresentationLUTTransformation:
@@ -121,15 +138,7 @@ def _annotation(
     return GraphicAnnotation(
         referenced_images=[header],
         graphic_layer=layer,
-        graphic_objects=[
-            GraphicObject(
-                GraphicTypeValues.POLYLINE,
-                corners,
-                _PIXEL,
-                tracking_id=ascii_text(words),
-                tracking_uid=tracking,
-            )
-        ],
+        graphic_objects=[outline],
         text_objects=[TextObject(ascii_text(label), _PIXEL, anchor_point=anchor, anchor_point_visible=False)],
     )
 

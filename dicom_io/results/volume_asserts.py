@@ -20,6 +20,7 @@ from dicom_io.results.asserts import (
 )
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.volume_context import VolumeContext
+from dicom_io.results.volume_groups import is_label_map
 from models.measurements import box_on_slice, diameters_on_slice, largest_slice, volume_ml
 from models.volume_results import Diameters, VolumeFinding
 
@@ -59,7 +60,8 @@ def volume_report_problems(
     yield from group_problems(report, len(findings) + regions + 2)
     groups = measurement_groups(report)
     planar = [group for group in groups if children_of(group, REGION)]
-    volumetric = [group for group in groups if children_of(group, _SEGMENT)]
+    label_map = segmentation is not None and is_label_map(segmentation)
+    volumetric = [group for group in groups if children_of(group, _VOLUME if label_map else _SEGMENT)]
     if len(planar) != regions or len(volumetric) != len(findings):
         yield f"{len(planar)} regions and {len(volumetric)} segments for {len(findings)} findings"
         return
@@ -75,11 +77,13 @@ def _volume_problems(
     group: Dataset, finding: VolumeFinding, context: VolumeContext, segmentation: Dataset | None
 ) -> Iterator[str]:
     name = f"finding {finding.number}"
-    (reference,) = children_of(group, _SEGMENT)[0].ReferencedSOPSequence
-    if segmentation is None or str(reference.ReferencedSOPInstanceUID) != str(segmentation.SOPInstanceUID):
-        yield f"{name} points at no segmentation of this reading"
-    if int(reference.get("ReferencedSegmentNumber", 0)) != finding.number:
-        yield f"{name} points at another segment"
+    for segment in children_of(group, _SEGMENT):
+        (reference,) = segment.ReferencedSOPSequence
+        named = str(reference.ReferencedSOPInstanceUID)
+        if segmentation is None or named != str(segmentation.SOPInstanceUID):
+            yield f"{name} points at no segmentation of this reading"
+        if int(reference.get("ReferencedSegmentNumber", 0)) != finding.number:
+            yield f"{name} points at another segment"
     given = volume_ml(context.reading.mask(finding.number), context.reading.labels.spacing)
     if not _close(number_of(group, _VOLUME), given):
         yield f"the volume of {name} is not what its mask gives ({given:.3f} ml)"

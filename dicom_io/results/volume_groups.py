@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from highdicom.sr import (
     CodedConcept,
@@ -35,9 +37,10 @@ from dicom_io.results.volume_context import VolumeContext
 from models.concepts import Concept
 from models.volume_results import VolumeFinding
 
-__all__ = ["key_slice_groups", "volume_group", "whole_volume_group"]
+__all__ = ["is_label_map", "key_slice_groups", "volume_group", "whole_volume_group"]
 
 _MILLILITRE = Code("mL", "UCUM", "milliliter")
+_LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 _FROM_VOXELS = own("voxel-summation", "Voxels of the segment times the volume of a voxel")
 _PIXEL_CENTRE = 0.5
 _ON_KEY_SLICE = own("rano-key-slice", "On the slice of largest extent, edge to edge, as RANO measures")
@@ -45,21 +48,20 @@ _ON_KEY_SLICE = own("rano-key-slice", "On the slice of largest extent, edge to e
 
 def volume_group(
     context: VolumeContext, finding: VolumeFinding, segmentation: Dataset
-) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
-    """Return TID 1411 for one finding: its segment, how sure, how large."""
-    series = str(context.segmented_headers[0].SeriesInstanceUID)
-    group = VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking(context, finding.segment.label, f"finding-{finding.number}"),
-        referenced_segment=ReferencedSegment(
-            sop_class_uid=str(segmentation.SOPClassUID),
-            sop_instance_uid=str(segmentation.SOPInstanceUID),
-            segment_number=finding.number,
-            source_series=SourceSeriesForSegmentation(series),
-        ),
-        finding_type=_coded(finding.segment.type),
-        algorithm_id=algorithm(context),
-        finding_sites=_sites(finding),
-        measurements=[
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
+    """Return TID 1411 for one finding: its segment, how sure, how large.
+
+    A label map is not pointed at: readers that predate it (dcmtk 3.6.7) reject a whole report with a segment
+    number that points into one. The group is then one of TID 1501, and belongs to its segment by the tracking
+    unique identifier that both have.
+    """
+    segment = finding.segment
+    parts: dict[str, Any] = {
+        "tracking_identifier": tracking(context, segment.label, f"finding-{finding.number}"),
+        "finding_type": _coded(segment.type),
+        "algorithm_id": algorithm(context),
+        "finding_sites": _sites(finding),
+        "measurements": [
             *_certainty(finding),
             measurement(codes.SCT.Volume, finding.volume_ml, _MILLILITRE, _FROM_VOXELS),
             *(
@@ -67,9 +69,25 @@ def volume_group(
                 for name, value in sorted(finding.components.items())
             ),
         ],
+    }
+    if is_label_map(segmentation):
+        told = MeasurementsAndQualitativeEvaluations(**parts)
+        add_comment(told, f"{AI_NOTICE}. Segment {finding.number} of the label map segmentation.")
+        return told
+    reference = ReferencedSegment(
+        sop_class_uid=str(segmentation.SOPClassUID),
+        sop_instance_uid=str(segmentation.SOPInstanceUID),
+        segment_number=finding.number,
+        source_series=SourceSeriesForSegmentation(str(context.segmented_headers[0].SeriesInstanceUID)),
     )
+    group = VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=reference, **parts)
     add_comment(group, AI_NOTICE)
     return group
+
+
+def is_label_map(segmentation: Dataset) -> bool:
+    """Return whether a segmentation is of the label map class."""
+    return bool(segmentation.SOPClassUID == _LABEL_MAP)
 
 
 def key_slice_groups(

@@ -64,6 +64,18 @@ def test_tracking_is_the_same_in_report_and_segmentation() -> None:
     assert len(set(in_report)) == len(in_report)
 
 
+def test_a_label_map_is_told_by_the_tracking_alone() -> None:
+    segmentation = encode_segmentation(MADE, kind="labelmap")
+    report = encode_structured_report(MADE, segmentation)
+    assert not named(report, "121191")
+    first = groups(report)[0]
+    assert str(named(first, "112040")[0].UID) == segmentation.SegmentSequence[1].TrackingUID or (
+        str(named(first, "112040")[0].UID) == segmentation.SegmentSequence[0].TrackingUID
+    )
+    assert value(first, "118565006")[1] == "mL"
+    assert "Segment 1 of the label map" in texts(first)
+
+
 def test_the_key_slice_shows_box_and_diameters() -> None:
     report, finding = report_of(MADE), MADE.reading.findings[0]
     box, longest, perpendicular = groups(report)[1:4]
