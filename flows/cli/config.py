@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
 
 import typer
@@ -71,6 +71,27 @@ def _binding_problems(configured: Settings) -> Iterator[tuple[str, str]]:
         yield "warning", "the listener is open to the network, but its peers are on this machine only"
 
 
+def _commitment_problems(configured: Settings) -> Iterator[tuple[str, str]]:
+    """Yield the archives that could not report: a report may come on an association of its own."""
+    peers = configured.listener.peers
+    for name, node in configured.nodes.items():
+        if not isinstance(node, DimseNode) or node.commitment == "off":
+            continue
+        try:
+            host = ip_address("127.0.0.1" if node.host == "localhost" else node.host)
+        except ValueError:
+            continue
+        if not any(
+            peer.ae_title in {"*", node.ae_title} and host in ip_network(peer.address, strict=False)
+            for peer in peers
+        ):
+            yield (
+                "warning",
+                f"node {name!r} may report storage commitment to our listener, which does not let "
+                f'{node.ae_title} at {host} in: add it to listener.peers, or set commitment = "off"',
+            )
+
+
 def _package_problems(configured: Settings) -> Iterator[tuple[str, str]]:
     registry = Registry(configured.runtime.package_dirs)
     for route in configured.routes:
@@ -127,6 +148,7 @@ def check(
         *_runtime_problems(),
         *_journal_problems(configured),
         *_binding_problems(configured),
+        *_commitment_problems(configured),
         *_package_problems(configured),
         *(_node_problems(configured) if nodes else ()),
     ]

@@ -141,3 +141,22 @@ path = "share"
     assert sorted(told) == ["cloud", "pacs", "web"]
     assert "junk.pem cannot be used: it is not PEM" in told["pacs"]
     assert "authorization_env CLOUD_TOKEN" in told["cloud"]
+
+
+@pytest.mark.parametrize(
+    ("node", "peers", "warned"),
+    [
+        ("host='192.0.2.10'", "[{ae_title='*', address='127.0.0.1'}]", True),
+        ("host='192.0.2.10'", "[{ae_title='OTHER', address='192.0.2.10'}]", True),
+        ("host='192.0.2.10'\ncommitment='off'", "[]", False),
+        ("host='192.0.2.10'", "[{ae_title='PACS', address='192.0.2.0/24'}]", False),
+        ("host='pacs.example'", "[]", False),
+        ("host='localhost'", "[{ae_title='*'}]", False),
+    ],
+)
+def test_an_archive_that_could_not_report_is_warned_of(
+    cli: Cli, tmp_path: Path, node: str, peers: str, warned: bool
+) -> None:
+    path = written(tmp_path, f"[listener]\npeers={peers}\n[nodes.pacs]\nae_title='PACS'\nport=104\n{node}")
+    answer = cli("--config", path, "config", "check", "--json")
+    assert any("may report storage commitment" in text for text in answer.json["warnings"]) is warned, answer
