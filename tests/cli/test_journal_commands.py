@@ -13,10 +13,10 @@ import pytest
 from dicom_io.receive.part10 import data_set_sha256
 from dicom_io.receive.records import AssociationRecord, QuarantinedInstance, RefusedInstance, StoredInstance
 from flows.completeness import Completeness
+from flows.encoding import configuration_hash
 from flows.installation import Installation
 from flows.intake import Intake
 from flows.journal import Journal, open_journal
-from flows.encoding import configuration_hash
 from flows.settings import Settings, load_settings
 from models.registry import Registry
 from tests.cli.conftest import Cli
