@@ -36,13 +36,75 @@
       });
   };
 
+  const imageOf = sop => {
+    const source = window.extensionManager.getDataSources()[0];
+    return window.services.displaySetService
+      .getActiveDisplaySets()
+      .filter(one => one.instances?.some(instance => instance.SOPInstanceUID === sop))
+      .flatMap(one => source.getImageIdsForDisplaySet(one))
+      .find(imageId => imageId.includes(`/instances/${sop}/`));
+  };
+
+  // OHIF 3.13.2 steps along a row by the distance of the rows and the other way round, so that regions on
+  // pixels that are not square lie elsewhere. Coordinates stretched the other way come out right.
+  const straighten = (coords, plane) => {
+    const ratio = plane.columnPixelSpacing / plane.rowPixelSpacing;
+    if (ratio > 0 && ratio !== 1) {
+      const factors = [ratio, 1 / ratio];
+      coords.GraphicData = Array.from(
+        coords.GraphicData,
+        (value, index) => 0.5 + (value - 0.5) * factors[index % 2]
+      );
+    }
+  };
+
+  // Words of regions that overlap are put below each other, on the side where there is room for them.
+  const characterWidth = 0.0125;
+  const stacks = new Map();
+  const place = (measurement, sop, imageId, plane) => {
+    const points = Array.from(measurement.coords[0].GraphicData);
+    const [xs, ys] = [0, 1].map(axis => points.filter((_, index) => index % 2 === axis));
+    const [left, right] = [Math.min(...xs), Math.max(...xs)];
+    const [top, bottom] = [Math.min(...ys), Math.max(...ys)];
+    const of = `${measurement.series}:${sop}`;
+    stacks.set(of, stacks.get(of) || []);
+    let stack = stacks
+      .get(of)
+      .find(one => left < one.right && right > one.left && top < one.bottom && bottom > one.top);
+    if (!stack) {
+      stack = { left, right, top, bottom, lines: 0 };
+      stacks.get(of).push(stack);
+    }
+    stack.lines += measurement.labels.length;
+    const length = Math.max(...measurement.labels.map(one => `${one.label}: ${one.value}`.length));
+    const width = (characterWidth * length + 0.03) * plane.columns;
+    const fits = stack.right + width < plane.columns || stack.left < width;
+    const x = fits ? stack.right + 0.03 * plane.columns : stack.left - width;
+    const at = [x, stack.bottom - 0.026 * plane.rows * stack.lines];
+    measurement.textBox = { worldPosition: window.cornerstone.utilities.imageToWorldCoords(imageId, at) };
+  };
+
+  const locate = measurement => {
+    const sop = measurement.coords[0].ReferencedSOPSequence?.ReferencedSOPInstanceUID;
+    const imageId = measurement.coords[0].ValueType === 'SCOORD' && sop && imageOf(sop);
+    const plane = imageId && window.cornerstone.metaData.get('imagePlaneModule', imageId);
+    if (plane) {
+      measurement.coords.forEach(one => straighten(one, plane));
+      place(measurement, sop, imageId, plane);
+      measurement.located = true;
+    }
+  };
+
   const prepare = ({ measurement, SeriesInstanceUID }) => {
-    if (!measurement.preparedBySecondRead) {
-      measurement.preparedBySecondRead = true;
+    if (!measurement.series) {
+      measurement.series = SeriesInstanceUID;
       describe(measurement);
       if (!measurement.coords.length) {
         setAside(measurement, SeriesInstanceUID);
       }
+    }
+    if (!measurement.located) {
+      locate(measurement);
     }
     return measurement;
   };

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import uniform_filter, zoom
+from scipy.ndimage import binary_fill_holes, label, uniform_filter, zoom
 from scipy.signal import fftconvolve
 
-__all__ = ["Extent", "coloured", "extent_of", "find_pattern", "grey", "pixels"]
+__all__ = [
+    "Extent",
+    "bright_rings",
+    "centroid",
+    "coloured",
+    "extent_of",
+    "find_pattern",
+    "grey",
+    "overlap",
+    "pixels",
+]
 
 Picture = NDArray[np.uint8]
 """``(rows, columns, 3)``."""
@@ -93,3 +103,27 @@ def find_pattern(picture: Picture, pattern: NDArray[np.float32], scale: float) -
     y, x = np.unravel_index(int(inside.argmax()), match.shape)
     odd = [0.5 if side % 2 else 0.0 for side in shown.shape]
     return float(x + odd[1]), float(y + odd[0]), float(match[y, x])
+
+
+def bright_rings(picture: Picture, least: float, hole: int = 30) -> list[NDArray[np.bool_]]:
+    """Return the bright rings on the screen, filled, largest first: lesions with a core, not the scalp."""
+    parts, count = label(grey(picture) >= least)
+    rings = []
+    for number in range(1, count + 1):
+        part = parts == number
+        filled = binary_fill_holes(part)
+        across = np.ptp(np.nonzero(part)[1])
+        if filled.sum() - part.sum() >= hole and across < picture.shape[1] / 3:
+            rings.append(filled)
+    return sorted(rings, key=lambda ring: -int(ring.sum()))
+
+
+def centroid(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return ``(x, y)`` of the middle of what is set."""
+    rows, columns = np.nonzero(mask)
+    return float(columns.mean() + 0.5), float(rows.mean() + 0.5)
+
+
+def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """Return Dice's coefficient."""
+    return float(2 * (first & second).sum() / (first.sum() + second.sum()))

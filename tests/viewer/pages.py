@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import numpy as np
 from playwright.sync_api import Browser, Page
 
 from tests.viewer.looking import Picture, pixels
@@ -23,6 +24,13 @@ _VIEWPORT = "[data-viewportid] .cornerstone-canvas"
 _DRAWN = """() => {
   const viewport = window.cornerstone?.getRenderingEngines?.()?.[0]?.getViewports?.()?.[0];
   return Boolean(viewport?.getImageIds?.()?.length && viewport?.getImageData?.());
+}"""
+
+_SHOW = """async uid => {
+  const viewport = window.cornerstone.getRenderingEngines()[0].getViewports()[0];
+  const index = viewport.getImageIds().findIndex(one => one.includes(`/instances/${uid}/`));
+  if (index >= 0) { await viewport.setImageIdIndex(index); viewport.render(); }
+  return index >= 0;
 }"""
 
 
@@ -45,20 +53,35 @@ class ViewerPage:
         clip = dict(zip(("x", "y", "width", "height"), map(int, (*corner, *size)), strict=True))
         return pixels(self.page.screenshot(clip=clip, style=_BARE))
 
+    def steady(self) -> Picture:
+        """Return a screenshot that the next one equals."""
+        last = self.screenshot()
+        for _ in range(100):
+            now = self.screenshot()
+            if np.array_equal(now, last):
+                return now
+            last = now
+        raise AssertionError("the viewport does not come to rest")
+
+    def show_image(self, sop_instance_uid: str) -> None:
+        """Scroll the first viewport to an image."""
+        assert self.page.evaluate(_SHOW, sop_instance_uid)
+
     def open_series(self, words: str) -> None:
         """Open a series by a double click on its entry in the list."""
         self.page.get_by_text(words).first.dblclick(timeout=_TIMEOUT_MS)
 
 
 @contextmanager
-def open_study(browser: Browser, origin: str, study: str) -> Iterator[ViewerPage]:
-    """Open a study in a fresh profile and wait until its first image is drawn."""
+def open_study(browser: Browser, origin: str, study: str, *series: str) -> Iterator[ViewerPage]:
+    """Open a study, or some of its series, in a fresh profile and wait until the first image is drawn."""
     page = browser.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
     opened = ViewerPage(page)
     page.on("request", lambda request: opened.hosts.add(urlsplit(request.url).netloc))
     page.on("pageerror", lambda error: opened.errors.append(str(error)))
     try:
-        page.goto(f"{origin}/viewer?StudyInstanceUIDs={study}", timeout=_TIMEOUT_MS)
+        chosen = f"&SeriesInstanceUIDs={','.join(series)}" if series else ""
+        page.goto(f"{origin}/viewer?StudyInstanceUIDs={study}{chosen}", timeout=_TIMEOUT_MS)
         page.wait_for_function(_DRAWN, timeout=_TIMEOUT_MS)
         yield opened
     finally:

@@ -98,6 +98,7 @@ def chromium() -> Iterator[Browser]:
     """Run Chromium without a window; it draws in software."""
     program = require_tool("chromium")
     with sync_playwright() as playwright:
+        playwright.selectors.set_test_id_attribute("data-cy")
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=list(_FLAGS))
         try:
             yield browser
