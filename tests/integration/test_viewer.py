@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 from pydicom import dcmread
 from scipy.ndimage import binary_dilation, binary_fill_holes, label
 
@@ -45,7 +45,7 @@ class Site:
 
     orthanc: Orthanc
     viewer: RunningViewer
-    browser: Browser
+    browser: BrowserContext
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import numpy as np
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.viewer.looking import Picture, pixels
 
 __all__ = ["ViewerPage", "open_study"]
 
-_WIDTH, _HEIGHT = 1180, 820
 _TIMEOUT_MS = 60_000
 _BARE = """
   body, body * { visibility: hidden !important }
@@ -73,9 +72,9 @@ class ViewerPage:
 
 
 @contextmanager
-def open_study(browser: Browser, origin: str, study: str, *series: str) -> Iterator[ViewerPage]:
-    """Open a study, or some of its series, in a fresh profile and wait until the first image is drawn."""
-    page = browser.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
+def open_study(browser: BrowserContext, origin: str, study: str, *series: str) -> Iterator[ViewerPage]:
+    """Open a study, or some of its series, in a tab of its own and wait until the first image is drawn."""
+    page = browser.new_page()
     opened = ViewerPage(page)
     page.on("request", lambda request: opened.hosts.add(urlsplit(request.url).netloc))
     page.on("pageerror", lambda error: opened.errors.append(str(error)))

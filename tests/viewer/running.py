@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
 from flows.viewer.site import SiteMissing, find_site
 from tests.peers import free_port, missing, peer_environment, require_tool, wait_until
@@ -20,6 +20,7 @@ from tests.peers import free_port, missing, peer_environment, require_tool, wait
 __all__ = ["REPOSITORY", "RunningViewer", "chromium", "site_folder", "start_viewer"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
+_SIZE: Final = {"width": 1180, "height": 820}
 _FLAGS: Final = (
     "--no-sandbox",
     "--use-gl=angle",
@@ -94,13 +95,13 @@ def start_viewer(folder: Path, dicomweb: str, site: Path) -> Iterator[RunningVie
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run Chromium without a window; it draws in software."""
+def chromium() -> Iterator[BrowserContext]:
+    """Run Chromium without a window, with one fresh profile; it draws in software."""
     program = require_tool("chromium")
     with sync_playwright() as playwright:
         playwright.selectors.set_test_id_attribute("data-cy")
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=list(_FLAGS))
         try:
-            yield browser
+            yield browser.new_context(viewport=_SIZE)
         finally:
             browser.close()
