@@ -128,6 +128,8 @@ class Masks:
                 yield f"slice {plane} has probabilities outside [0, 1]"
                 return
             self.present[plane] = (np.rint(values * MAXIMUM_FRACTIONAL_VALUE) > 0).any(axis=(0, 1))
+        for number in np.flatnonzero(~self.present.any(axis=0)):
+            yield f"segment {number + 1} has no probability above 0"
 
     def _fractions(self, plane: int, segment: int) -> NDArray[np.uint8]:
         assert self._probabilities is not None  # noqa: S101

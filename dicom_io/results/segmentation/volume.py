@@ -57,9 +57,9 @@ def encode_segmentation(
     silently) are hundreds of megabytes of nothing; and no object at all leaves a receiver that waits for one,
     or that still shows the masks of an earlier revision, in the dark.
 
-    **Compression**: one bit a pixel cannot be RLE (PS3.5 8.2.2 wants whole bytes), and deflated objects are
-    not read everywhere, so BINARY is bit-packed and uncompressed. FRACTIONAL and LABELMAP are RLE Lossless,
-    which every archive and viewer of the kind decodes, byte for byte the same wherever it is made.
+    **Compression**: RLE works on whole bytes (PS3.5 Annex G) and deflated objects are not read everywhere, so
+    BINARY is bit-packed and uncompressed. FRACTIONAL and LABELMAP are RLE Lossless, which Orthanc, dcmqi and
+    highdicom decode, byte for byte the same wherever it is made.
 
     Parameters
     ----------
@@ -90,19 +90,14 @@ def encode_segmentation(
     if kind not in get_args(SegmentationKind):
         raise ResultInvalid(f"a segmentation is {', '.join(get_args(SegmentationKind))}, not {kind!r}")
     planes, masks = planes_of(context), Masks(context.reading, kind)
-    if masks.empty:
-        middle = len(planes.sources) // 2
-        stored, every = [middle], True
-    else:
-        every = not omit_empty_frames
-        stored = list(range(len(planes.sources))) if every else masks.used_planes()
+    every = masks.empty or not omit_empty_frames
+    stored = _stored_slices(masks, len(planes.sources), omit_empty_frames)
     frames = frames_of(masks.present, stored, planes.order, each_segment=kind != "labelmap", all_=every)
-    label_map = kind == "labelmap"
     segmentation = start(
         context,
         context.segmented_headers[0],
         kind=SEGMENTATIONS,
-        sop_class_uid=_LABEL_MAP_STORAGE if label_map else SegmentationStorage,
+        sop_class_uid=_LABEL_MAP_STORAGE if kind == "labelmap" else SegmentationStorage,
         instance=_INSTANCE,
         number=1,
     )
@@ -110,24 +105,29 @@ def encode_segmentation(
     syntax = ExplicitVRLittleEndian if kind == "binary" else RLELossless
     add_content(segmentation, prototype, context, instance=_INSTANCE, transfer_syntax_uid=syntax)
     segmentation.SegmentsOverlap = masks.overlap
-    if (label_map or masks.segments == 1) and planes.is_regular(sorted(stored)):
+    segmentation.pop("DimensionOrganizationType", None)
+    if (kind == "labelmap" or masks.segments == 1) and planes.is_regular(stored):
         segmentation.DimensionOrganizationType = "3D"
-    else:
-        segmentation.pop("DimensionOrganizationType", None)
     segmentation.NumberOfFrames = len(frames)
     _add_references(segmentation, context)
     groups = FrameGroups(prototype.PerFrameFunctionalGroupsSequence[0], planes)
     segmentation[groups.tag] = groups.element(frames)
     if kind == "binary":
-        shape = context.reading.labels.spatial_shape
-        pixels = packed_bits(frames, (shape[1], shape[2]), masks.fill)
+        _, rows, columns = context.reading.labels.spatial_shape
+        segmentation.add_new("PixelData", "OB", packed_bits(frames, (rows, columns), masks.fill))
     else:
-        pixels = encapsulate([run_length_encoded(masks.samples(frame)) for frame in frames])
-    segmentation.add_new("PixelData", "OB", pixels)
-    if kind != "binary":
+        compressed = [run_length_encoded(masks.samples(frame)) for frame in frames]
+        segmentation.add_new("PixelData", "OB", encapsulate(compressed))
         segmentation["PixelData"].is_undefined_length = True
     check_segmentation(segmentation, context, planes)
     return segmentation
+
+
+def _stored_slices(masks: Masks, slices: int, omit_empty_frames: bool) -> list[int]:
+    """Return the slices that have frames, in the order of the grid."""
+    if masks.empty:
+        return [slices // 2]
+    return masks.used_planes() if omit_empty_frames else list(range(slices))
 
 
 def segment_descriptions(context: VolumeContext) -> list[SegmentDescription]:

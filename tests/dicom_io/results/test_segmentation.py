@@ -194,6 +194,9 @@ def test_what_a_kind_cannot_say_is_refused() -> None:
     context.reading.probabilities.array[2, 3, 3, 0] = np.nan
     with pytest.raises(ResultInvalid, match="slice 2 has probabilities outside"):
         encode_segmentation(context, kind="fractional")
+    context.reading.probabilities.array[..., 0] = 0.001
+    with pytest.raises(ResultInvalid, match="segment 1 has no probability above 0"):
+        encode_segmentation(context, kind="fractional")
 
 
 @pytest.mark.parametrize("enhanced", [False, True])
@@ -220,6 +223,18 @@ def test_an_image_that_does_not_say_where_it_lies_is_refused() -> None:
     slices = tuple(replace(source, frame=(source.frame or 0) + 1) for source in context.reading.slices)
     with pytest.raises(ResultInvalid, match="slice 6 comes from frame 8 of an image of 7"):
         encode_segmentation(replace(context, reading=replace(context.reading, slices=slices)))
+
+
+def test_an_enhanced_image_may_state_everything_frame_by_frame() -> None:
+    context = volume_context(enhanced=True, orientation="oblique-axial")
+    (header,) = context.headers
+    wanted = encoded_bytes(encode_segmentation(context))
+    (shared,) = header.SharedFunctionalGroupsSequence
+    for frame in header.PerFrameFunctionalGroupsSequence:
+        frame.PixelMeasuresSequence = shared.PixelMeasuresSequence
+        frame.PlaneOrientationSequence = shared.PlaneOrientationSequence
+    header.SharedFunctionalGroupsSequence = [Dataset()]
+    assert encoded_bytes(encode_segmentation(context)) == wanted
 
 
 def test_positions_are_those_of_the_images_where_these_are_rounded() -> None:
@@ -442,25 +457,28 @@ def test_validators_find_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize("variant", ["classic", "fractional", "labelmap", *EMPTY])
-def test_an_archive_keeps_it_and_decodes_its_frames(
-    variant: str, orthanc: peers.Orthanc, tmp_path: Path
-) -> None:
-    context, kind, omit = made(variant)
-    path = tmp_path / "segmentation.dcm"
-    path.write_bytes(encoded_bytes(encode_segmentation(context, kind=kind, omit_empty_frames=omit)))  # type: ignore[arg-type]
-    orthanc.upload(path)
-    sent = dcmread(path)
-    back = dcmread(orthanc.download(str(sent.SOPInstanceUID), tmp_path / "back.dcm"))
-    assert back == sent
-    if kind == "binary":
-        return  # Orthanc 1.10 does not hand out frames of one bit a pixel
-    instance = f"{sent.StudyInstanceUID}/series/{sent.SeriesInstanceUID}/instances/{sent.SOPInstanceUID}"
+def test_an_archive_keeps_it_and_decodes_its_frames(orthanc: peers.Orthanc, tmp_path: Path) -> None:
+    for variant in ("classic", "fractional", "labelmap", *EMPTY):
+        context, kind, omit = made(variant)
+        path = tmp_path / f"{variant}.dcm"
+        path.write_bytes(encoded_bytes(encode_segmentation(context, kind=kind, omit_empty_frames=omit)))  # type: ignore[arg-type]
+        identifier = orthanc.upload(path)["ID"]
+        sent = dcmread(path)
+        back = dcmread(orthanc.download(str(sent.SOPInstanceUID), tmp_path / "back.dcm"))
+        assert back == sent
+        if kind != "binary":  # Orthanc 1.10 does not hand out frames of one bit a pixel
+            first = sent.pixel_array.reshape(-1, sent.Rows, sent.Columns)[0].astype(np.uint8)
+            assert first.tobytes() in decoded_frame(orthanc, sent)
+        httpx.delete(f"{orthanc.url}/instances/{identifier}", trust_env=False).raise_for_status()
+
+
+def decoded_frame(orthanc: peers.Orthanc, sent: Dataset) -> bytes:
+    """Return the first frame as the archive decodes it, within its answer."""
+    series = f"{sent.StudyInstanceUID}/series/{sent.SeriesInstanceUID}"
     answer = httpx.get(
-        f"http://{orthanc.host}:{orthanc.http_port}/dicom-web/studies/{instance}/frames/1",
+        f"{orthanc.dicomweb_url}/studies/{series}/instances/{sent.SOPInstanceUID}/frames/1",
         headers={"Accept": 'multipart/related; type="application/octet-stream"'},
         trust_env=False,
     )
     answer.raise_for_status()
-    first = sent.pixel_array.reshape(-1, sent.Rows, sent.Columns)[0]
-    assert first.astype(np.uint8).tobytes() in answer.content
+    return answer.content
