@@ -17,7 +17,7 @@ from dicom_io.receive.quiet import quiet_libraries
 from dicom_io.results.loop_guard import is_own_result
 from models.package import InputContract
 
-__all__ = ["check_header", "read_header"]
+__all__ = ["check_bits", "check_header", "read_header"]
 
 _DX_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 _MAMMOGRAPHY_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
@@ -156,10 +156,17 @@ def _check_geometry(header: Dataset, contract: InputContract) -> None:
     frames = number(header, "NumberOfFrames")
     if frames is not None and frames > 1:
         raise UnsuitableImage("multi-frame", f"the image has {int(frames)} frames")
-    _check_bits(header)
+    check_bits(header)
 
 
-def _check_bits(header: Dataset) -> None:
+def check_bits(header: Dataset) -> None:
+    """Check that the stored values are integers of 8 or 16 bits.
+
+    Raises
+    ------
+    UnsuitableImage
+        ``bad-bit-depth``.
+    """
     allocated = whole_number(header, "BitsAllocated", 0)
     stored = whole_number(header, "BitsStored", allocated)
     high = whole_number(header, "HighBit", stored - 1)

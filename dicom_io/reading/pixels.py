@@ -36,11 +36,11 @@ from pydicom.uid import (
 from dicom_io.reading.attributes import shown, whole_number
 from dicom_io.reading.codestream import Process, jpeg_2000_size, jpeg_size
 from dicom_io.reading.errors import UnsuitableImage
-from dicom_io.reading.header import check_header
+from dicom_io.reading.header import check_bits, check_header
 from dicom_io.receive.quiet import quiet_libraries
 from models.package import InputContract
 
-__all__ = ["read_pixels"]
+__all__ = ["read_frames", "read_pixels"]
 
 # GDCM decodes more, yet aborts the process with malformed data: it has only what nothing else decodes.
 _PLUGINS = {
@@ -91,6 +91,38 @@ def read_pixels(path: Path, contract: InputContract) -> tuple[Dataset, NDArray[n
     """
     dataset = _read(path)
     check_header(dataset, contract)
+    _check_presence(dataset)
+    stored = _decode(dataset)
+    del dataset.PixelData
+    return dataset, _cleared(stored, dataset)
+
+
+def read_frames(path: Path) -> tuple[Dataset, list[NDArray[np.integer[Any]]]]:
+    """Return the data set of a greyscale image and the stored values of all its frames.
+
+    Returns
+    -------
+    tuple
+        The data set without its pixel data, and one integer array ``(rows, columns)`` per frame; bits above
+        Bits Stored are cleared or sign-extended.
+
+    Raises
+    ------
+    UnsuitableImage
+        The object has no greyscale pixel data, or it is too short or does not decode.
+    """
+    dataset = _read(path)
+    if "SOPInstanceUID" not in dataset or "SOPClassUID" not in dataset:
+        raise UnsuitableImage("not-dicom", "the file names no SOP class and instance")
+    check_bits(dataset)
+    _check_presence(dataset)
+    frames = max(whole_number(dataset, "NumberOfFrames", 1), 1)
+    stored = [_cleared(_decode(dataset, index, frames), dataset) for index in range(frames)]
+    del dataset.PixelData
+    return dataset, stored
+
+
+def _check_presence(dataset: Dataset) -> None:
     present = [keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset]
     if not present:
         raise UnsuitableImage("no-pixel-data", "the object has no pixel data")
@@ -98,9 +130,6 @@ def read_pixels(path: Path, contract: InputContract) -> tuple[Dataset, NDArray[n
         raise UnsuitableImage("bad-bit-depth", "the pixel data is floating point")
     if not isinstance(dataset.PixelData, bytes) or not dataset.PixelData:
         raise UnsuitableImage("no-pixel-data", "the pixel data is empty")
-    stored = _decode(dataset)
-    del dataset.PixelData
-    return dataset, _cleared(stored, dataset)
 
 
 def _read(path: Path) -> Dataset:
@@ -117,12 +146,12 @@ def _read(path: Path) -> Dataset:
     return dataset
 
 
-def _decode(dataset: Dataset) -> NDArray[np.integer[Any]]:
+def _decode(dataset: Dataset, index: int = 0, frames: int = 1) -> NDArray[np.integer[Any]]:
     syntax = _transfer_syntax(dataset)
     if not syntax.is_encapsulated:
-        _check_native_length(dataset)
+        _check_native_length(dataset, frames)
     else:
-        _check_codestream(dataset, syntax)
+        _check_codestream(dataset, syntax, index, frames)
     decoder = get_decoder(syntax)
     plugin = _PLUGINS.get(syntax, "")
     if plugin and plugin not in decoder.available_plugins:
@@ -132,7 +161,7 @@ def _decode(dataset: Dataset) -> NDArray[np.integer[Any]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            array, _ = decoder.as_array(dataset, index=0, raw=True, decoding_plugin=plugin)
+            array, _ = decoder.as_array(dataset, index=index, raw=True, decoding_plugin=plugin)
     # Codecs of four libraries fail on hostile data each with errors of their own, down to plain Exception.
     except Exception as error:
         raise UnsuitableImage(
@@ -147,7 +176,7 @@ def _decode(dataset: Dataset) -> NDArray[np.integer[Any]]:
     return np.asarray(array)
 
 
-def _check_codestream(dataset: Dataset, syntax: UID) -> None:
+def _check_codestream(dataset: Dataset, syntax: UID, index: int, frames: int) -> None:
     if syntax == JPEGExtended12Bit and whole_number(dataset, "BitsStored", 8) > 8:
         # GDCM decodes some of these and brings the process down with others.
         raise UnsuitableImage("unsupported-transfer-syntax", "JPEG Extended is read with 8 bits only")
@@ -155,7 +184,7 @@ def _check_codestream(dataset: Dataset, syntax: UID) -> None:
         return
     process = _PROCESSES.get(syntax)
     try:
-        frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        frame = get_frame(dataset.PixelData, index, number_of_frames=frames)
         size = jpeg_size(frame, process) if process else jpeg_2000_size(frame)
     except (ValueError, EOFError, IndexError, struct.error) as error:
         raise UnsuitableImage(
@@ -183,9 +212,9 @@ def _transfer_syntax(dataset: Dataset) -> UID:
     return uid
 
 
-def _check_native_length(dataset: Dataset) -> None:
+def _check_native_length(dataset: Dataset, frames: int) -> None:
     rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
-    expected = rows * columns * whole_number(dataset, "BitsAllocated", 0) // 8
+    expected = frames * rows * columns * whole_number(dataset, "BitsAllocated", 0) // 8
     found = len(dataset.PixelData)
     if found < expected:
         raise UnsuitableImage("truncated", f"the pixel data has {found} bytes of {expected}")
