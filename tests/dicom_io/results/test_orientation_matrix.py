@@ -213,6 +213,24 @@ def test_highdicom_finds_every_voxel_where_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.peer
 def test_dcmqi_finds_every_voxel_where_it_was(tmp_path: Path) -> None:
+    _require_dcmqi()
+    assert all_displaced(MATRIX + LABEL_MAPS + OVERLAPPING, by_dcmqi, tmp_path) == []
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("kind", ["binary", "fractional", "labelmap"])
+@pytest.mark.parametrize("enhanced", [False, True])
+def test_dcmqi_reads_an_empty_result_as_empty(kind: Any, enhanced: bool, tmp_path: Path) -> None:
+    _require_dcmqi()
+    context = volume_context(empty=True, enhanced=enhanced, orientation="oblique-sagittal")
+    data = encoded_bytes(encode_segmentation(context, kind=kind))
+    assert by_dcmqi(data, tmp_path) == {}
+    (image,) = tmp_path.glob("found-*.nrrd")
+    array, affine = nrrd(image)
+    assert array.shape[2] == 1
+    np.testing.assert_allclose(affine[:3, 3], pixel_centre(context, 3, 0, 0), atol=TOLERANCE_MM)
+
+
+def _require_dcmqi() -> None:
     if not Path(sys.executable).with_name("segimage2itkimage").is_file():
         missing("the program segimage2itkimage is not installed (PyPI dcmqi)")
-    assert all_displaced(MATRIX + LABEL_MAPS + OVERLAPPING, by_dcmqi, tmp_path) == []
