@@ -30,7 +30,13 @@ from dicom_io.results.procedures import procedures_of
 from dicom_io.results.vocabulary import ascii_text, concept
 from dicom_io.results.volume_asserts import check_volume_report
 from dicom_io.results.volume_context import VolumeContext
-from dicom_io.results.volume_groups import key_slice_groups, volume_group, whole_volume_group
+from dicom_io.results.volume_groups import (
+    is_label_map,
+    key_slice_groups,
+    told_volume_group,
+    volume_group,
+    whole_volume_group,
+)
 
 __all__ = ["encode_structured_report"]
 
@@ -43,7 +49,10 @@ _Group = (
 
 
 def encode_structured_report(
-    context: FilmContext | VolumeContext, segmentation: Dataset | None = None
+    context: FilmContext | VolumeContext,
+    segmentation: Dataset | None = None,
+    *,
+    point_at_segments: bool = True,
 ) -> Dataset:
     """Return the report of a reading, with findings or without, and of one that failed.
 
@@ -53,6 +62,10 @@ def encode_structured_report(
         The reading. The same context gives the same data set.
     segmentation : Dataset or None
         The segmentation of a volume with findings, which the volumetric groups point at.
+    point_at_segments : bool
+        Write volumetric groups as TID 1411. Without, and always with a label map, they are of TID 1501 and
+        belong to their segments by tracking unique identifiers alone: for readers that stop at TID 1411
+        (OHIF 3.13) or at segment numbers in a label map (dcmtk 3.6.7).
 
     Returns
     -------
@@ -86,7 +99,7 @@ def encode_structured_report(
         raise ResultInvalid("the report of a volume with findings points at its segmentation")
     evidence = context.headers if segmentation is None else (*context.headers, segmentation)
     add_document_header(report, context, evidence=evidence)
-    report.update(_content(context, *_volume_groups(context, segmentation)))
+    report.update(_content(context, *_volume_groups(context, segmentation, point_at_segments)))
     check_volume_report(report, context, segmentation)
     return report
 
@@ -109,13 +122,19 @@ def _film_groups(context: FilmContext) -> tuple[list[_Group], list[_Group]]:
     return planar, whole
 
 
-def _volume_groups(context: VolumeContext, segmentation: Dataset | None) -> tuple[list[_Group], list[_Group]]:
-    of_findings: list[_Group] = []
-    if segmentation is not None:
-        for finding in context.reading.findings:
-            of_findings.append(volume_group(context, finding, segmentation))
-            of_findings += key_slice_groups(context, finding)
-    return of_findings, [whole_volume_group(context), reading_group(context)]
+def _volume_groups(
+    context: VolumeContext, segmentation: Dataset | None, point_at_segments: bool
+) -> tuple[list[_Group], list[_Group]]:
+    findings = context.reading.findings
+    whole: list[_Group] = [whole_volume_group(context), reading_group(context)]
+    planar: list[_Group] = [group for finding in findings for group in key_slice_groups(context, finding)]
+    if segmentation is None:
+        return planar, whole
+    if not point_at_segments or is_label_map(segmentation):
+        return planar, [*(told_volume_group(context, finding) for finding in findings), *whole]
+    # First: OHIF 3.13 goes through the groups from the last one, and stops at one without coordinates.
+    volumes: list[_Group] = [volume_group(context, finding, segmentation) for finding in findings]
+    return [*volumes, *planar], whole
 
 
 def _content(context: FilmContext | VolumeContext, of_findings: list[_Group], whole: list[_Group]) -> Dataset:
@@ -133,11 +152,8 @@ def _content(context: FilmContext | VolumeContext, of_findings: list[_Group], wh
     # Readers that tell groups by looking over the whole container (PixelMed) take every group for a planar
     # one where there is exactly one region, and for a volumetric one where there is any segment; the groups
     # of whole images then stand apart.
-    kinds = [type(one) for one in of_findings]
-    apart = (
-        VolumetricROIMeasurementsAndQualitativeEvaluations in kinds
-        or kinds.count(PlanarROIMeasurementsAndQualitativeEvaluations) == 1
-    )
+    regions = sum(isinstance(one, PlanarROIMeasurementsAndQualitativeEvaluations) for one in of_findings)
+    apart = regions == 1 or (regions > 1 and isinstance(context, VolumeContext))
     report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer),
         procedure_reported=procedures_of(context.headers),

@@ -20,7 +20,6 @@ from dicom_io.results.asserts import (
 )
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.volume_context import VolumeContext
-from dicom_io.results.volume_groups import is_label_map
 from models.measurements import box_on_slice, diameters_on_slice, largest_slice, volume_ml
 from models.volume_results import Diameters, VolumeFinding
 
@@ -60,8 +59,7 @@ def volume_report_problems(
     yield from group_problems(report, len(findings) + regions + 2)
     groups = measurement_groups(report)
     planar = [group for group in groups if children_of(group, REGION)]
-    label_map = segmentation is not None and is_label_map(segmentation)
-    volumetric = [group for group in groups if children_of(group, _VOLUME if label_map else _SEGMENT)]
+    volumetric = [group for group in groups if children_of(group, _VOLUME)]
     if len(planar) != regions or len(volumetric) != len(findings):
         yield f"{len(planar)} regions and {len(volumetric)} segments for {len(findings)} findings"
         return

@@ -37,7 +37,7 @@ from dicom_io.results.volume_context import VolumeContext
 from models.concepts import Concept
 from models.volume_results import VolumeFinding
 
-__all__ = ["is_label_map", "key_slice_groups", "volume_group", "whole_volume_group"]
+__all__ = ["is_label_map", "key_slice_groups", "told_volume_group", "volume_group", "whole_volume_group"]
 
 _MILLILITRE = Code("mL", "UCUM", "milliliter")
 _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -48,15 +48,33 @@ _ON_KEY_SLICE = own("rano-key-slice", "On the slice of largest extent, edge to e
 
 def volume_group(
     context: VolumeContext, finding: VolumeFinding, segmentation: Dataset
-) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
-    """Return TID 1411 for one finding: its segment, how sure, how large.
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
+    """Return TID 1411 for one finding: its segment, how sure, how large."""
+    reference = ReferencedSegment(
+        sop_class_uid=str(segmentation.SOPClassUID),
+        sop_instance_uid=str(segmentation.SOPInstanceUID),
+        segment_number=finding.number,
+        source_series=SourceSeriesForSegmentation(str(context.segmented_headers[0].SeriesInstanceUID)),
+    )
+    group = VolumetricROIMeasurementsAndQualitativeEvaluations(
+        referenced_segment=reference, **_of_volume(context, finding)
+    )
+    add_comment(group, AI_NOTICE)
+    return group
 
-    A label map is not pointed at: readers that predate it (dcmtk 3.6.7) reject a whole report with a segment
-    number that points into one. The group is then one of TID 1501, and belongs to its segment by the tracking
-    unique identifier that both have.
-    """
+
+def told_volume_group(
+    context: VolumeContext, finding: VolumeFinding
+) -> MeasurementsAndQualitativeEvaluations:
+    """Return the same as TID 1501: it belongs to its segment by the tracking unique identifier of both."""
+    group = MeasurementsAndQualitativeEvaluations(**_of_volume(context, finding))
+    add_comment(group, f"{AI_NOTICE}. Segment {finding.number} of the segmentation.")
+    return group
+
+
+def _of_volume(context: VolumeContext, finding: VolumeFinding) -> dict[str, Any]:
     segment = finding.segment
-    parts: dict[str, Any] = {
+    return {
         "tracking_identifier": tracking(context, segment.label, f"finding-{finding.number}"),
         "finding_type": _coded(segment.type),
         "algorithm_id": algorithm(context),
@@ -70,19 +88,6 @@ def volume_group(
             ),
         ],
     }
-    if is_label_map(segmentation):
-        told = MeasurementsAndQualitativeEvaluations(**parts)
-        add_comment(told, f"{AI_NOTICE}. Segment {finding.number} of the label map segmentation.")
-        return told
-    reference = ReferencedSegment(
-        sop_class_uid=str(segmentation.SOPClassUID),
-        sop_instance_uid=str(segmentation.SOPInstanceUID),
-        segment_number=finding.number,
-        source_series=SourceSeriesForSegmentation(str(context.segmented_headers[0].SeriesInstanceUID)),
-    )
-    group = VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=reference, **parts)
-    add_comment(group, AI_NOTICE)
-    return group
 
 
 def is_label_map(segmentation: Dataset) -> bool:

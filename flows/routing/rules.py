@@ -73,6 +73,10 @@ class ResultOptions(BaseModel):
     omit_empty_frames: bool = Field(
         default=True, description="Leave frames without any voxel out of a segmentation."
     )
+    point_at_segments: bool = Field(
+        default=True,
+        description="Volumes of the report point at the segmentation; false for viewers that stop there.",
+    )
     film_segmentations: bool = Field(
         default=False, description="Boxes of films as a segmentation too, for viewers that show no report."
     )
