@@ -59,7 +59,7 @@
   };
 
   // Words of regions that overlap are put below each other, on the side where there is room for them.
-  const characterWidth = 0.0125;
+  const characterWidth = 0.0125; // of an image that fills the viewport
   const stacks = new Map();
   const place = (measurement, sop, imageId, plane) => {
     const points = Array.from(measurement.coords[0].GraphicData);
@@ -77,9 +77,10 @@
     }
     stack.lines += measurement.labels.length;
     const length = Math.max(...measurement.labels.map(one => `${one.label}: ${one.value}`.length));
-    const width = (characterWidth * length + 0.03) * plane.columns;
-    const fits = stack.right + width < plane.columns || stack.left < width;
-    const x = fits ? stack.right + 0.03 * plane.columns : stack.left - width;
+    const gap = 0.03 * plane.columns;
+    const width = characterWidth * length * plane.columns;
+    const onTheLeft = stack.right + gap + width > plane.columns && stack.left > gap + width;
+    const x = onTheLeft ? stack.left - gap - width : stack.right + gap;
     const at = [x, stack.bottom - 0.026 * plane.rows * stack.lines];
     measurement.textBox = { worldPosition: window.cornerstone.utilities.imageToWorldCoords(imageId, at) };
   };
