@@ -31,7 +31,32 @@ from models.results import Finding
 
 __all__ = ["encode_presentation_state"]
 
-_TEXTS = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
+_DISPLAY = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "PixelAspectRatio",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ModalityLUTSequence",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "VOILUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+)
 _PIXEL = AnnotationUnitsValues.PIXEL
 
 
@@ -76,7 +101,7 @@ def encode_presentation_state(context: FilmContext, header: Dataset, number: int
     layer = GraphicLayer(
         "FINDINGS", order=1, description=AI_NOTICE, display_color=CIELabColor.from_rgb(*AMBER)
     )
-    shown = _without_texts(header)
+    shown = _shown(header)
     made = GrayscaleSoftcopyPresentationState(
         referenced_images=[shown],
         series_instance_uid=str(state.SeriesInstanceUID),
@@ -105,14 +130,14 @@ def encode_presentation_state(context: FilmContext, header: Dataset, number: int
     return state
 
 
-def _without_texts(header: Dataset) -> Dataset:
-    """Return a header without texts: highdicom knows fewer character sets than sources use."""
+def _shown(header: Dataset) -> Dataset:
+    """Return what a presentation state takes from its image; texts are none of it."""
     bare = Dataset()
     for keyword in PATIENT_AND_STUDY:
         setattr(bare, keyword, None)
-    for element in header:
-        if element.VR not in _TEXTS and element.keyword != "SpecificCharacterSet":
-            bare[element.tag] = element
+    for keyword in _DISPLAY:
+        if keyword in header:
+            bare[keyword] = header[keyword]
     return bare
 
 

@@ -12,7 +12,9 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from dicom_io.results import encode_overview, encode_structured_report, encoded_bytes
+from tests.dicom_io.results.every_kind import film_objects, volume_objects
 from tests.dicom_io.results.factory import ONE, context, film, header
+from tests.dicom_io.results.volume_factory import volume_context
 
 NAMES = {
     "ISO_IR 100": "Müller^Änne",
@@ -60,19 +62,21 @@ def raw(dataset: Dataset, keyword: str) -> bytes:
 
 @pytest.mark.parametrize("character_set", list(NAMES))
 def test_a_name_arrives_as_it_left_byte_for_byte(character_set: str) -> None:
-    source = header(
-        SpecificCharacterSet=sets(character_set),
-        PatientName=NAMES[character_set],
-        PatientComments=NAMES[character_set].split("=")[0],
-    )
-    wanted = raw(source, "PatientName")
-    made = context(source, boxes=ONE)
-    for dataset in (
-        encode_structured_report(made),
-        encode_overview(made, [film(source)]),
-    ):
+    name = {
+        "SpecificCharacterSet": sets(character_set),
+        "PatientName": NAMES[character_set],
+        "PatientComments": NAMES[character_set].split("=")[0],
+    }
+    source = header(**name)
+    volume = volume_context(findings=1, probabilities=True, attributes=name)
+    for dataset in [
+        *film_objects(context(source, boxes=ONE)).values(),
+        *volume_objects(volume).values(),
+        *volume_objects(volume, kind="fractional").values(),
+        *volume_objects(volume, kind="labelmap").values(),
+    ]:
         back = dcmread(io.BytesIO(encoded_bytes(dataset)))
-        assert raw(back, "PatientName") == wanted
+        assert raw(back, "PatientName") == raw(source, "PatientName")
         assert str(back.PatientName) == NAMES[character_set]
         assert back.PatientComments == NAMES[character_set].split("=")[0]
         assert back.SpecificCharacterSet == sets(character_set)
@@ -86,9 +90,10 @@ def test_the_examples_of_the_standard_survive(character_set: str) -> None:
         EXAMPLES[character_set],
     )
     wanted = raw(source, "PatientName")
-    back = dcmread(io.BytesIO(encoded_bytes(encode_structured_report(context(source)))))
-    assert raw(back, "PatientName") == wanted
-    assert back.PatientName == source.PatientName
+    for dataset in film_objects(context(source, boxes=ONE)).values():
+        back = dcmread(io.BytesIO(encoded_bytes(dataset)))
+        assert raw(back, "PatientName") == wanted
+        assert back.PatientName == source.PatientName
 
 
 def test_nested_text_survives_too() -> None:
