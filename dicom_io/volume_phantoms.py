@@ -163,7 +163,8 @@ def _write(folder: Path, options: VolumeOptions, series_number: int, sample: Bra
     template = Dataset()
     template.StudyInstanceUID = _uid(options.seed, "study")
     template.SeriesInstanceUID = _uid(*series, "series")
-    template.FrameOfReferenceUID = _uid(options.seed, "frame of reference")
+    frame_of_reference = _uid(options.seed, "frame of reference")
+    template.FrameOfReferenceUID = frame_of_reference
     template.SeriesNumber = series_number
     _set(template, series_tags(options.contrast, options.seed, pixels.shape[1:]))
     _set(template, {} if options.contrast != "CT" else {"PixelRepresentation": 1})
@@ -175,7 +176,7 @@ def _write(folder: Path, options: VolumeOptions, series_number: int, sample: Bra
         pixels,
         options.affine,
         coordinate_system="PATIENT",
-        frame_of_reference_uid=str(template.FrameOfReferenceUID),
+        frame_of_reference_uid=frame_of_reference,
     )
     return WrittenVolume(
         tuple(paths),
