@@ -16,8 +16,8 @@ from scipy.spatial.transform import Rotation
 
 from dicom_io.results import VolumeContext
 from models.concepts import Concept
-from models.measurements import box_on_slice, diameters_on_slice, largest_slice, volume_ml
 from models.results import Assessment
+from models.volume_findings import measured_finding
 from models.volume_results import Segment, SliceSource, VolumeFinding, VolumeReading
 from tests.dicom_io.results.factory import IDENTITY, MOMENT, PACKAGE, STUDY
 
@@ -265,15 +265,9 @@ def _segment(number: int) -> Segment:
 
 
 def _finding(segment: Segment, mask: NDArray[np.bool_], spacing: tuple[float, float, float]) -> VolumeFinding:
-    key = largest_slice(mask)
-    return VolumeFinding(
-        segment=segment,
-        volume_ml=volume_ml(mask, spacing),
-        key_slice=key,
-        key_box=box_on_slice(mask[key]),
-        diameters=diameters_on_slice(mask[key], spacing[1:], key),
-        probability=round(0.97 - 0.05 * segment.number, 2),
-        components={"pairwise_dice": 0.93},
+    probability = round(0.97 - 0.05 * segment.number, 2)
+    return measured_finding(
+        segment, mask, spacing, probability=probability, components={"pairwise_dice": 0.93}
     )
 
 
