@@ -58,7 +58,7 @@ def planes_of(header: Dataset) -> tuple[Plane, ...]:
     ------
     UnsuitableImage
         ``no-position``, ``no-orientation``, ``bad-orientation``, ``no-pixel-spacing``, ``no-pixel-data``,
-        ``bad-photometric``: what the image lacks.
+        ``bad-photometric``, ``bad-frames``, ``bad-rescale``: what the image lacks.
 
     References
     ----------
@@ -71,7 +71,7 @@ def planes_of(header: Dataset) -> tuple[Plane, ...]:
         whole_number(header, "SamplesPerPixel", 1),
         text(header, "PhotometricInterpretation"),
     )
-    if samples != 1 or photometric not in {"MONOCHROME1", "MONOCHROME2"}:
+    if samples != 1 or photometric != "MONOCHROME2":
         raise UnsuitableImage(
             "bad-photometric", f"an image of the series is {shown(photometric)}: no greyscale volume"
         )
@@ -124,6 +124,10 @@ def _plane(source: SliceSource, places: Sequence[Dataset], shape: tuple[int, int
     if len(spacing) != 2 or not min(spacing) > 0:
         raise UnsuitableImage("no-pixel-spacing", "an image of the series has no Pixel Spacing")
     slope, intercept = _number(places, "RescaleSlope"), _number(places, "RescaleIntercept")
+    if slope == 0 or any("ModalityLUTSequence" in place for place in places):
+        raise UnsuitableImage(
+            "bad-rescale", "an image of the series has a Modality LUT or a Rescale Slope of 0: not read"
+        )
     return Plane(
         source=source,
         position=(position[0], position[1], position[2]),

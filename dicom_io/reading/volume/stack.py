@@ -25,6 +25,9 @@ _ROUNDED_POSITION_MM = 0.06
 # Sideways drift of a stack: below .2 degrees over its length it moves no voxel of a usual stack by a pixel.
 _TILT = np.tan(np.radians(0.2))
 _SPACING = 1e-3
+# Small differences between gaps add up: no slice may lie further than this from its place on the grid.
+_OFF_GRID_MM = 0.1
+_OFF_GRID = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +84,7 @@ def stack_planes(planes: Sequence[Plane], *, minimum: int = 3) -> Stack:
     _check_uniform(planes)
     row, column = _directions(planes)
     normal = np.cross(row, column)
-    positions = np.array([plane.position for plane in planes])
+    positions = np.array([plane.position for plane in planes], dtype=np.float64)
     along = positions @ normal
     order = np.argsort(along, kind="stable")
     _check_duplicates(along[order])
@@ -109,7 +112,8 @@ def _check_uniform(planes: Sequence[Plane]) -> None:
 
 
 def _directions(planes: Sequence[Plane]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    orientations = np.array([plane.orientation for plane in planes]).reshape(-1, 2, 3)
+    stated = [plane.orientation for plane in planes]
+    orientations = np.array(stated, dtype=np.float64).reshape(-1, 2, 3)
     normals = np.cross(orientations[:, 0], orientations[:, 1])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     widest = float(np.degrees(np.arccos(np.clip((normals @ normals[0]).min(), -1, 1))))
@@ -169,10 +173,17 @@ def _check_alignment(
 def _check_gaps(along: NDArray[np.float64]) -> None:
     gaps = np.diff(along)
     usual = float(np.median(gaps))
+    step = (along[-1] - along[0]) / len(gaps)
+    off = float(np.abs(along - along[0] - step * np.arange(len(along))).max())
     allowed = max(_IRREGULAR * usual, 2 * _ROUNDED_POSITION_MM if usual > 0.5 else _SAME_POSITION_MM)
     wide = gaps > usual + allowed
-    if not wide.any() and (gaps >= usual - allowed).all():
+    regular = not wide.any() and (gaps >= usual - allowed).all()
+    if regular and off <= _OFF_GRID_MM + _OFF_GRID * step:
         return
+    if regular:
+        raise UnsuitableImage(
+            "irregular-spacing", f"the gaps between slices drift: one lies {off:.2f} mm from a regular grid"
+        )
     counts = np.rint(gaps / usual)
     if wide.any() and (np.abs(gaps - counts * usual) <= allowed * np.maximum(counts, 1)).all():
         index = int(np.argmax(wide))

@@ -101,6 +101,9 @@ BAD: dict[str, tuple[Callable[[int, Dataset], Dataset | None], str]] = {
     "pixels cut off": (cut_off, "truncated"),
     "mixed sizes": (smaller, "mixed-sizes"),
     "colour": (set_on(3, PhotometricInterpretation="RGB"), "bad-photometric"),
+    "inverted": (set_on(None, PhotometricInterpretation="MONOCHROME1"), "bad-photometric"),
+    "no slope": (set_on(3, RescaleSlope=0, RescaleIntercept=0), "bad-rescale"),
+    "modality LUT": (set_on(3, ModalityLUTSequence=[Dataset()]), "bad-rescale"),
     "another modality": (set_on(None, Modality="US"), "wrong-modality"),
     "an instance twice": (set_on(3, SOPInstanceUID="2.25.8880001"), "duplicate-instance"),
 }

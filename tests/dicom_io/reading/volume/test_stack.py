@@ -68,6 +68,11 @@ BAD: dict[str, tuple[Callable[[list[Plane]], list[Plane]], str, str]] = {
         "irregular-spacing",
         "2.50 to 3.75 mm",
     ),
+    "gaps that drift": (
+        lambda s: [moved(one, (0, 0, 0.1 * n if n < 6 else 0.1 * (12 - n))) for n, one in enumerate(s)],
+        "irregular-spacing",
+        "drift",
+    ),
     "gantry tilt": (tilted, "gantry-tilt", "11.3 degrees"),
     "a shifted slice": (lambda s: [*s[:5], moved(s[5], (3, 0, 0)), *s[6:]], "shifted-slice", "sideways"),
     "a turned slice": (lambda s: [*s[:5], turned(s[5], 2), *s[6:]], "non-parallel-slices", "2.00 degrees"),
