@@ -69,7 +69,7 @@ BAD: dict[str, tuple[Callable[[list[Plane]], list[Plane]], str, str]] = {
         "2.50 to 3.75 mm",
     ),
     "gaps that drift": (
-        lambda s: [moved(one, (0, 0, 0.1 * n if n < 6 else 0.1 * (12 - n))) for n, one in enumerate(s)],
+        lambda s: [moved(one, (0, 0, 0.04 * n if n < 6 else 0.04 * (12 - n))) for n, one in enumerate(s)],
         "irregular-spacing",
         "drift",
     ),
