@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_io.results import is_own_result, write_object
+from dicom_io.results import FilmContext, encode_structured_report, is_own_result, write_object
+from dicom_io.results.cad import encode_mammography_cad_report
 from dicom_io.send import NodeAddress, send_files
 from dicom_io.send.dicomweb import DicomwebAddress, store_over_web
 from tests import peers
 from tests.conformance.checker import header_errors
 from tests.conformance.test_results import written
+from tests.dicom_io.results.cad.cases import OTHER, PAIRED, SPOT, breasts
 from tests.dicom_io.results.every_kind import film_objects, volume_objects
 from tests.dicom_io.results.factory import IDENTITY, ONE, STUDY, context, header
 from tests.dicom_io.results.test_source import raw
@@ -43,7 +46,13 @@ def objects() -> dict[str, Dataset]:
         )["segmentation"]
         for kind, letter in (("fractional", "1"), ("labelmap", "2"))
     }
+    breast = mammogram_reading(identity=replace(IDENTITY, fingerprint="b" * 64))
+    mammography = {
+        "structured-report": encode_structured_report(breast),
+        "cad-report": encode_mammography_cad_report(breast, PAIRED),
+    }
     sets = {
+        "mammogram": mammography,
         "film": film_objects(context(header(**name), boxes=ONE)),
         "film without findings": film_objects(context(header(**name), identity=empty)),
         "volume": volume_objects(volume_context(findings=2, attributes=name, identity=volumes)),
@@ -53,6 +62,11 @@ def objects() -> dict[str, Dataset]:
         "types": other_types,
     }
     return {f"{name}, {kind}": one for name, made in sets.items() for kind, one in made.items()}
+
+
+def mammogram_reading(**more: Any) -> FilmContext:
+    """Return one lesion on two of four views."""
+    return breasts({1: (SPOT,), 3: (OTHER,)}, **more)
 
 
 def by_c_store(paths: list[Path], orthanc: peers.Orthanc) -> None:
