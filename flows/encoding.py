@@ -220,10 +220,9 @@ def _volume_objects(
         context, kind=options.segmentation, omit_empty_frames=options.omit_empty_frames
     )
     yield "segmentation", segmentation
-    yield (
-        "structured-report",
-        encode_structured_report(context, segmentation if context.has_findings else None),
-    )
+    pointed_at = segmentation if context.has_findings else None
+    report = encode_structured_report(context, pointed_at, point_at_segments=options.point_at_segments)
+    yield "structured-report", report
     if options.key_images:
         yield "key-image-1", encode_volume_overview(context, image)
     findings = sorted(context.reading.findings, key=lambda one: (-(one.probability or 0), one.number))

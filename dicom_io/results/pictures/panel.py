@@ -39,6 +39,10 @@ class Mark:
     lines: tuple[tuple[_Point, _Point], ...] = ()
     colour: tuple[int, int, int] = AMBER
 
+    def __post_init__(self) -> None:
+        if self.box is None and not self.outlines and not self.lines:
+            raise ValueError("a mark has something to point at")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:

@@ -13,7 +13,7 @@ from dicom_io.results.pictures.drawing import render
 from dicom_io.results.pictures.panel import Mark, Panel
 from models.volume_results import VolumeFinding, VolumeReading
 
-__all__ = ["render_volume", "render_volume_finding"]
+__all__ = ["directions_of", "outlines_of", "render_volume", "render_volume_finding"]
 
 _SLICES_WITHOUT_FINDINGS = 9
 _MOST_PANELS = 9
@@ -99,7 +99,7 @@ def _panel(
     spacing = image.spacing
     caption = f"Slice {index + 1} of {image.spatial_shape[0]}"
     return Panel(
-        pixels.astype(np.float32), spacing[1] / spacing[2], tuple(marks), caption, _directions(image.affine)
+        pixels.astype(np.float32), spacing[1] / spacing[2], tuple(marks), caption, directions_of(image.affine)
     )
 
 
@@ -109,7 +109,7 @@ def _mark(finding: VolumeFinding, mask: NDArray[np.bool_], *, diameters: bool) -
     label = str(finding.number)
     if finding.probability is not None:
         label += f"   {100 * finding.probability:.0f} %"
-    return Mark(label, outlines=_outlines(mask), lines=lines, colour=finding.segment.colour)
+    return Mark(label, outlines=outlines_of(mask), lines=lines, colour=finding.segment.colour)
 
 
 def _edges(line: _Line) -> _Line:
@@ -117,7 +117,7 @@ def _edges(line: _Line) -> _Line:
     return (one + _HALF, other + _HALF), (third + _HALF, fourth + _HALF)
 
 
-def _outlines(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], ...]:
+def outlines_of(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], ...]:
     """Return the outer borders of the components, along the edges of their pixels."""
     labelled, count = ndimage.label(mask)
     return tuple(_border(labelled == number) for number in range(1, count + 1))
@@ -147,7 +147,7 @@ def _border(component: NDArray[np.bool_]) -> NDArray[np.float64]:
         path.append(corner)
 
 
-def _directions(affine: NDArray[np.float64]) -> tuple[str, str, str, str]:
+def directions_of(affine: NDArray[np.float64]) -> tuple[str, str, str, str]:
     """Return where left, right, upper and lower edge of a slice point in the patient."""
     right, down = affine[:3, 2], affine[:3, 1]
     return _letters(-right), _letters(right), _letters(-down), _letters(down)
