@@ -26,6 +26,12 @@ _TIMES: Mapping[Contrast, tuple[float, float, float | None]] = {  # repetition, 
     "T1c": (600.0, 10.0, None),
     "T2": (4500.0, 100.0, None),
 }
+_ACQUISITION_CONTRASTS: Mapping[Contrast, str] = {
+    "FLAIR": "FLUID_ATTENUATED",
+    "T1": "T1",
+    "T1c": "T1",
+    "T2": "T2",
+}
 _FRAME_TYPE = (
     "PixelPresentation",
     "VolumetricProperties",
@@ -124,7 +130,10 @@ def enhanced_tags(contrast: Contrast) -> dict[str, Any]:
         "VolumetricProperties": "VOLUME",
         "VolumeBasedCalculationTechnique": "NONE",
         "ComplexImageComponent": None if contrast == "CT" else "MAGNITUDE",
-        "AcquisitionContrast": None if contrast == "CT" else ("T2" if contrast == "T2" else "T1"),
+        "AcquisitionContrast": _ACQUISITION_CONTRASTS.get(contrast),
+        "AcquisitionContextSequence": [],
+        "ContentQualification": "RESEARCH",
+        "ApplicableSafetyStandardAgency": None if contrast == "CT" else "IEC",
         "PresentationLUTShape": "IDENTITY",
         "LossyImageCompression": "00",
         "AcquisitionNumber": 1,

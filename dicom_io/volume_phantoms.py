@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,13 @@ class VolumeOptions:
         In the head.
     attributes : mapping
         More attributes of every image, by keyword; None takes one away.
+    origin : tuple of float or None
+        Middle of the first voxel in LPS mm; None puts the middle of the grid into the middle of the head.
+
+    Raises
+    ------
+    ValueError
+        They describe no grid, or give every image the same instance UID.
     """
 
     seed: int = 1
@@ -79,6 +86,7 @@ class VolumeOptions:
     enhanced: bool = False
     lesions: tuple[PhantomLesion, ...] = (PhantomLesion(),)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    origin: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         matrix = np.asarray(self.directions, dtype=np.float64)
@@ -86,14 +94,19 @@ class VolumeOptions:
             raise ValueError("directions are three unit vectors at right angles, in columns")
         if min(self.shape) < 1 or min(self.spacing) <= 0:
             raise ValueError("a grid has positive sizes and spacings")
+        if self.origin is not None and (len(self.origin) != 3 or not np.isfinite(self.origin).all()):
+            raise ValueError(f"origin is three numbers in mm, not {self.origin}")
+        if "SOPInstanceUID" in self.attributes:
+            raise ValueError("every image has its own SOPInstanceUID: vary the seed to change them")
 
     @property
     def affine(self) -> NDArray[np.float64]:
-        """4 x 4 from index ``(z, y, x)`` to LPS mm; the middle of the grid is the middle of the head."""
+        """4 x 4 from index ``(z, y, x)`` to LPS mm."""
         affine = np.eye(4)
         affine[:3, :3] = np.asarray(self.directions) * np.asarray(self.spacing)
         middle = (np.asarray(self.shape) - 1) / 2
-        affine[:3, 3] = np.round(-affine[:3, :3] @ middle, 6)
+        centred = np.round(-affine[:3, :3] @ middle, 6)
+        affine[:3, 3] = centred if self.origin is None else self.origin
         return affine
 
 
@@ -142,14 +155,9 @@ def write_brain_study(
     sample = BrainPhantom(options.seed, options.lesions).sample(options.shape, options.affine)
     written: dict[Contrast, WrittenVolume] = {}
     for number, contrast in enumerate(contrasts, start=1):
-        chosen = _with_contrast(options, contrast)
+        chosen = replace(options, contrast=contrast)
         written[contrast] = _write(folder / f"{number}-{contrast}", chosen, number, sample)
     return written
-
-
-def _with_contrast(options: VolumeOptions, contrast: Contrast) -> VolumeOptions:
-    values = {name: getattr(options, name) for name in VolumeOptions.__slots__}
-    return VolumeOptions(**{**values, "contrast": contrast})
 
 
 def _uid(*parts: object) -> str:
@@ -159,15 +167,15 @@ def _uid(*parts: object) -> str:
 def _write(folder: Path, options: VolumeOptions, series_number: int, sample: BrainSample) -> WrittenVolume:
     folder.mkdir(parents=True, exist_ok=True)
     pixels = sample.image(options.contrast)
-    series = (options.seed, series_number, options.contrast, options.enhanced)
+    # another grid or another attribute makes another object, which must not share the UIDs of this one
+    directions = np.asarray(options.directions, dtype=np.float64).tolist()
+    series = (series_number, repr(replace(options, directions=directions)))
     template = Dataset()
     template.StudyInstanceUID = _uid(options.seed, "study")
     template.SeriesInstanceUID = _uid(*series, "series")
-    frame_of_reference = _uid(options.seed, "frame of reference")
-    template.FrameOfReferenceUID = frame_of_reference
+    template.FrameOfReferenceUID = _uid(options.seed, "frame of reference")
     template.SeriesNumber = series_number
     _set(template, series_tags(options.contrast, options.seed, pixels.shape[1:]))
-    _set(template, {} if options.contrast != "CT" else {"PixelRepresentation": 1})
     if options.enhanced:
         paths, slices = _write_enhanced(folder, options, template, pixels, _uid(*series, "instance"))
     else:
@@ -176,7 +184,7 @@ def _write(folder: Path, options: VolumeOptions, series_number: int, sample: Bra
         pixels,
         options.affine,
         coordinate_system="PATIENT",
-        frame_of_reference_uid=frame_of_reference,
+        frame_of_reference_uid=template.get("FrameOfReferenceUID"),
     )
     return WrittenVolume(
         tuple(paths),
@@ -207,7 +215,7 @@ def _write_classic(
         template.add_new("PixelData", "OW", plane.astype("<i2").tobytes())
         _set(template, options.attributes)
         paths.append(_save(template, folder / f"{index + 1:04d}.dcm"))
-        slices.append(SliceSource(str(sop_class), str(template.SOPInstanceUID)))
+        slices.append(SliceSource(str(template.SOPClassUID), str(template.SOPInstanceUID)))
     return paths, slices
 
 
@@ -222,7 +230,7 @@ def _write_enhanced(
     template.SharedFunctionalGroupsSequence, template.PerFrameFunctionalGroupsSequence = [shared], frames
     template.add_new("PixelData", "OW", pixels.astype("<i2").tobytes())
     _set(template, options.attributes)
-    sources = [SliceSource(str(sop_class), uid, frame) for frame in range(1, len(pixels) + 1)]
+    sources = [SliceSource(str(template.SOPClassUID), uid, frame) for frame in range(1, len(pixels) + 1)]
     return [_save(template, folder / "enhanced.dcm")], sources
 
 
