@@ -13,10 +13,11 @@ from dicom_io.results.pictures.marks import Font, Frame, Style, draw_marks, font
 from dicom_io.results.pictures.panel import AMBER, Panel
 from dicom_io.results.vocabulary import AI_NOTICE, ascii_text
 
-__all__ = ["LONGEST_SIDE", "SHORTEST_LONG_SIDE", "render"]
+__all__ = ["LONGEST_SIDE", "SHORTEST_LONG_SIDE", "findings_in_words", "render"]
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 2048, 1536
 _SMALLEST_PANEL = 480
+_LINES_OF_FINDINGS = 6
 _WHITE, _GREY, _STRIP = (255, 255, 255), (170, 170, 170), (16, 16, 16)
 
 
@@ -73,6 +74,15 @@ def render(panels: Sequence[Panel], words: Sequence[str], title: str) -> NDArray
         y += tallest + strip
     _write(draw, [*words, title], (y, total[0]), style)
     return np.asarray(canvas, dtype=np.uint8)
+
+
+def findings_in_words(lines: Sequence[str], nothing: str) -> list[str]:
+    """Return the lines below a picture: the first findings and how many more, or that there is none."""
+    if not lines:
+        return [nothing, "This does not exclude disease."]
+    left_out = len(lines) - _LINES_OF_FINDINGS
+    shown = list(lines[:_LINES_OF_FINDINGS])
+    return [*shown, f"and {left_out} more, see the report"] if left_out > 0 else shown
 
 
 def _scaled(panel: Panel, across: int) -> Image.Image:

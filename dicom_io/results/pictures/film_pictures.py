@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_io.results.pictures.drawing import render
+from dicom_io.results.pictures.drawing import findings_in_words, render
 from dicom_io.results.pictures.panel import Mark, Panel
 from models.film import Film
 from models.results import Box, Finding
 
 __all__ = ["render_films", "render_finding", "render_key_image"]
 
-_LINES_OF_FINDINGS = 6
 _ROOM_AROUND = 3.0
 _SMALLEST_PART = 0.22
 
@@ -109,11 +108,8 @@ def _part(shape: tuple[int, int], box: Box, aspect: float) -> Box:
 
 
 def _summary(findings: Sequence[Finding]) -> list[str]:
-    if not findings:
-        return ["No finding at or above the operating point.", "This does not exclude disease."]
-    lines = [_line(finding) for finding in findings[:_LINES_OF_FINDINGS]]
-    left_out = len(findings) - len(lines)
-    return [*lines, f"and {left_out} more, see the report"] if left_out else lines
+    nothing = "No finding at or above the operating point."
+    return findings_in_words([_line(finding) for finding in findings], nothing)
 
 
 def _label(finding: Finding) -> str:

@@ -9,7 +9,7 @@ from highdicom import Volume
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dicom_io.results.pictures.drawing import render
+from dicom_io.results.pictures.drawing import findings_in_words, render
 from dicom_io.results.pictures.panel import Mark, Panel
 from models.volume_results import VolumeFinding, VolumeReading
 
@@ -17,7 +17,6 @@ __all__ = ["directions_of", "outlines_of", "render_volume", "render_volume_findi
 
 _SLICES_WITHOUT_FINDINGS = 9
 _MOST_PANELS = 9
-_LINES_OF_FINDINGS = 6
 _WINDOW = (0.5, 99.5)
 _HALF = 0.5
 _LETTERS = (("L", "R"), ("P", "A"), ("H", "F"))
@@ -160,11 +159,7 @@ def _letters(direction: NDArray[np.float64]) -> str:
 
 
 def _summary(findings: Sequence[VolumeFinding]) -> list[str]:
-    if not findings:
-        return ["No finding.", "This does not exclude disease."]
-    lines = [_line(finding) for finding in findings[:_LINES_OF_FINDINGS]]
-    left_out = len(findings) - len(lines)
-    return [*lines, f"and {left_out} more, see the report"] if left_out else lines
+    return findings_in_words([_line(finding) for finding in findings], "No finding.")
 
 
 def _line(finding: VolumeFinding) -> str:
