@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dicom_io.results import (
     PackageIdentity,
     Predecessor,
     ResultIdentity,
+    ResultInvalid,
     VolumeContext,
     encode_finding_image,
     encode_overview,
@@ -47,8 +49,13 @@ _REFERABLE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPCla
 
 
 def configuration_hash(serial: str, options: ResultOptions) -> str:
-    """Digest what shapes the objects beside input and package: installation, software, options."""
-    effective = {"serial": serial, "software": version("secondread"), **options.effective}
+    """Digest what shapes the objects beside input and package: installation, software, options.
+
+    The libraries that encode count too: a new version of one may write other bytes.
+    """
+    libraries = {name: version(name) for name in ("highdicom", "numpy", "pillow", "pydicom")}
+    software = {"secondread": version("secondread"), **libraries}
+    effective = {"serial": serial, "software": software, **options.effective}
     return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()
 
 
@@ -68,8 +75,8 @@ class Basis:
         Which objects are wanted, and how.
     folder : pathlib.Path
         Where the files go; made where it is not there.
-    predecessor : Predecessor or None
-        The report that this one replaces.
+    predecessors : mapping of str to Predecessor
+        What the documents of this reading replace, by kind.
     """
 
     package: PackageIdentity
@@ -77,7 +84,7 @@ class Basis:
     content_time: datetime
     options: ResultOptions
     folder: Path
-    predecessor: Predecessor | None = None
+    predecessors: Mapping[str, Predecessor] = field(default_factory=dict)
 
     @property
     def common(self) -> dict[str, Any]:
@@ -86,7 +93,7 @@ class Basis:
             "package": self.package,
             "identity": self.identity,
             "content_time": self.content_time,
-            "predecessor": self.predecessor,
+            "predecessor": self.predecessors.get("structured-report"),
         }
 
     def write(self, objects: Iterator[tuple[str, Dataset]]) -> tuple[EncodedObject, ...]:
@@ -118,7 +125,7 @@ def encode_films(
         statements=prepared.statements,
         **basis.common,
     )
-    return basis.write(_film_objects(context, prepared.films, basis.options))
+    return basis.write(_film_objects(context, prepared.films, basis))
 
 
 def encode_refusal(basis: Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
@@ -138,7 +145,9 @@ def encode_refusal(basis: Basis, not_read: Sequence[NotRead]) -> tuple[EncodedOb
         statements=("The algorithm did not read this study.",),
         **basis.common,
     )
-    return basis.write(_reports(context, basis.options))
+    return basis.write(
+        _film_objects(context, (), replace(basis, options=basis.options.model_copy(update={"key_images": 0})))
+    )
 
 
 def encode_volume(
@@ -182,35 +191,55 @@ def encode_volume(
 
 
 def _film_objects(
-    context: FilmContext, films: Sequence[PreparedFilm], options: ResultOptions
+    context: FilmContext, films: Sequence[PreparedFilm], basis: Basis
 ) -> Iterator[tuple[str, Dataset]]:
-    yield from _reports(context, options)
+    options = basis.options
+    others, missing = _on_request(context, basis)
+    if missing:
+        context = replace(context, statements=(*context.statements, *missing))
+    yield "structured-report", encode_structured_report(context)
+    yield from others
     by_uid = {film.source.sop_instance_uid: film for film in films}
     ranked = sorted(context.findings, key=lambda finding: finding.number)
-    with_findings = dict.fromkeys(finding.sop_instance_uid for finding in ranked)
     if options.key_images:
-        shown = with_findings or dict.fromkeys(by_uid)
+        shown = dict.fromkeys(finding.sop_instance_uid for finding in ranked) or dict.fromkeys(by_uid)
         yield "key-image-1", encode_overview(context, [by_uid[uid].load() for uid in shown])
     for number, finding in enumerate(ranked[: options.key_images], start=2):
         film = by_uid[finding.sop_instance_uid].load()
         yield f"key-image-{number}", encode_finding_image(context, film, finding, number)
-    for number, uid in enumerate(with_findings, start=1):
-        if options.film_segmentations:
-            yield f"segmentation-{number}", encode_film_segmentation(context, uid)
-        if options.presentation_states:
-            state = encode_presentation_state(context, context.header_of(uid), number)
-            yield f"presentation-state-{number}", state
 
 
-def _reports(context: FilmContext, options: ResultOptions) -> Iterator[tuple[str, Dataset]]:
-    yield "structured-report", encode_structured_report(context)
-    if not options.cad_report:
-        return
-    finding = context.package.finding
-    if (finding.code, finding.scheme) in CHEST_FINDINGS:
-        yield "cad-report", encode_chest_cad_report(context)
-    else:
+def _on_request(context: FilmContext, basis: Basis) -> tuple[list[tuple[str, Dataset]], list[str]]:
+    """Return the objects that the options add, and what the report says of those that failed.
+
+    They are extras: one that cannot be made of a source with odd attributes must not cost the report.
+    """
+    made: list[tuple[str, Dataset]] = []
+    missing: list[str] = []
+    for kind, name, encode in _extras(context, basis):
+        try:
+            made.append((kind, encode()))
+        except (ResultInvalid, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            _LOG.error("%s could not be written: %s", kind, type(error).__name__)
+            missing.append(f"The {name} could not be written for this source")
+    return made, missing
+
+
+def _extras(context: FilmContext, basis: Basis) -> Iterator[tuple[str, str, Callable[[], Dataset]]]:
+    options, finding = basis.options, context.package.finding
+    if options.cad_report and (finding.code, finding.scheme) not in CHEST_FINDINGS:
         _LOG.warning("package %s has no form of CAD report: none is written", context.package.name)
+    elif options.cad_report:
+        of_cad = replace(context, predecessor=basis.predecessors.get("cad-report"))
+        yield "cad-report", "CAD report", partial(encode_chest_cad_report, of_cad)
+    ranked = sorted(context.findings, key=lambda one: one.number)
+    for number, uid in enumerate(dict.fromkeys(one.sop_instance_uid for one in ranked), start=1):
+        if options.film_segmentations:
+            encode = partial(encode_film_segmentation, context, uid)
+            yield f"segmentation-{number}", "segmentation of the boxes", encode
+        if options.presentation_states:
+            show = partial(encode_presentation_state, context, context.header_of(uid), number)
+            yield f"presentation-state-{number}", "presentation state", show
 
 
 def _volume_objects(

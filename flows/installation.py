@@ -59,9 +59,10 @@ class Installation:
         Returns
         -------
         datetime.datetime
-            Aware, UTC, whole seconds.
+            Aware, in whole seconds, with the offset that the site had then: a clock change, or a process
+            with another time zone, changes no object.
         """
-        moment = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+        moment = (now or datetime.now(UTC)).astimezone().replace(microsecond=0)
         folder = self.state_dir / "content-times"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / identity

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import UnsuitableImage, check_header, read_film, read_header, select_instances
+from dicom_io.reading.attributes import patient_of
 from dicom_io.results import (
     fingerprint,
 )
@@ -49,6 +50,7 @@ _NOT_A_FILM = frozenset(
         "bad-photometric",
         "lateral-view",
         "own-result",
+        "several-patients",
         "wrong-body-part",
         "wrong-modality",
         "wrong-sop-class",
@@ -188,6 +190,13 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
     )
     if not gathered.selected:
         raise Refused(gathered.not_read)
+    if len({patient_of(chosen.header) for chosen in selection.selected}) > 1:
+        # Whose result would it be? A report for either of them may be one too many.
+        mixed = (
+            "the study holds images of several patients: nothing of it is read, correct it and send it again"
+        )
+        uids = [source.sop_instance_uid for source in gathered.selected]
+        raise Refused([NotRead(uid, "several-patients", mixed) for uid in uids])
     return gathered
 
 

@@ -147,7 +147,7 @@ async def encode(run: StudyRun, reading: Reading) -> int:
     def work() -> int:
         objects = encode_films(run.basis(), reading.prepared, reading.readings, reading.assessment)
         run.keep_reading(reading_of(reading))
-        run.journal.record_results(run.job.id, objects, run.route.destinations)
+        run.keep(objects)
         return len(objects)
 
     count = await _in_thread(run, "encode", work)
@@ -163,7 +163,7 @@ async def encode_refused(run: StudyRun, refusal: pipeline.Refused, outcome: dict
         objects = encode_refusal(run.basis(), refusal.not_read)
         if objects:
             run.keep_reading(outcome)
-            run.journal.record_results(run.job.id, objects, run.route.destinations)
+            run.keep(objects)
         return len(objects)
 
     return await _in_thread(run, "encode", work)

@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from dicom_io.receive.records import StoredInstance
-from dicom_io.results import PackageIdentity, Predecessor, ResultIdentity
+from dicom_io.results import EncodedObject, PackageIdentity, Predecessor, ResultIdentity
+from dicom_io.results.write import sync_folder
 from flows import pipeline
 from flows.detectors import DetectorCache
 from flows.encoding import Basis
@@ -185,12 +186,12 @@ class StudyRun:
             or (one.modality in kinds and one.received_at <= self.job.content_time)
         ]
 
-    def predecessor(self) -> Predecessor | None:
-        """Return the report that this job's report replaces."""
-        for one in self.journal.predecessor_results(self.job.id):
-            if one.kind == "structured-report":
-                return Predecessor(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid)
-        return None
+    def predecessors(self) -> dict[str, Predecessor]:
+        """Return what this job's documents replace, by kind."""
+        return {
+            one.kind: Predecessor(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid)
+            for one in self.journal.predecessor_results(self.job.id)
+        }
 
     def basis(self) -> Basis:
         """Return what the objects of the job rest on beside the reading."""
@@ -198,11 +199,28 @@ class StudyRun:
         return Basis(
             package=PackageIdentity.of(self.package(), serial=serial),
             identity=self.identity,
-            content_time=self.content_time.astimezone(),
+            content_time=self.content_time,
             options=self.route,
-            folder=self.results_folder,
-            predecessor=self.predecessor(),
+            folder=self._drafts,
+            predecessors=self.predecessors(),
         )
+
+    @property
+    def _drafts(self) -> Path:
+        return self.results_folder / ".drafts"
+
+    def keep(self, objects: Sequence[EncodedObject]) -> None:
+        """Record encoded objects with their destinations, then put them where they are kept.
+
+        In this order: what contradicts an object that was kept before is found before anything of that is
+        replaced. A crash in between leaves rows without files, and the same bytes are encoded again.
+        """
+        kept = [replace(one, path=self.results_folder / one.path.name) for one in objects]
+        self.journal.record_results(self.job.id, kept, self.route.destinations)
+        for draft, final in zip(objects, kept, strict=True):
+            draft.path.replace(final.path)
+        sync_folder(self.results_folder)
+        shutil.rmtree(self._drafts, ignore_errors=True)
 
     def keep_reading(self, reading: dict[str, Any]) -> None:
         """Begin the manifest beside the objects, for attempts that only send them again too."""

@@ -8,7 +8,17 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-__all__ = ["items", "number", "numbers", "shown", "text", "texts", "uid", "whole_number"]
+__all__ = [
+    "items",
+    "number",
+    "numbers",
+    "patient_of",
+    "shown",
+    "text",
+    "texts",
+    "uid",
+    "whole_number",
+]
 
 _LONGEST_SHOWN = 32
 _CONVERSION_ERRORS = (
@@ -83,3 +93,18 @@ def shown(value: str) -> str:
     """Return a technical value fit for a message: printable ASCII, short, never empty."""
     clean = "".join(c if c.isprintable() and c.isascii() else "?" for c in value)[:_LONGEST_SHOWN]
     return clean or "(empty)"
+
+
+def patient_of(header: Dataset) -> tuple[str, str]:
+    """Return Patient ID and Issuer of Patient ID, to tell patients apart; nothing of it is decoded.
+
+    Elements stay as they are in ``header``, so that what is copied from it later is still what was read.
+    """
+    return _undecoded(header, "PatientID"), _undecoded(header, "IssuerOfPatientID")
+
+
+def _undecoded(header: Dataset, keyword: str) -> str:
+    item = header.get_item(keyword) if keyword in header else None
+    value = None if item is None else item.value
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+    return text.strip("\0 ")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
+from dicom_io.reading.attributes import patient_of
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.identity import ResultIdentity
 from models.concepts import Concept
@@ -163,6 +164,8 @@ class ResultContext:
             return
         if len({str(header.StudyInstanceUID) for header in self.headers}) != 1:
             yield "the headers are not of one study"
+        if len({patient_of(header) for header in self.headers}) != 1:
+            yield "the headers are not of one patient"
         if len({str(header.SOPInstanceUID) for header in self.headers}) != len(self.headers):
             yield "a header comes twice"
 

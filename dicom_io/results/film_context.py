@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dicom_io.reading.spacing import spacing_of
 from dicom_io.results.context import ResultContext
 from models.results import FilmReading, Finding, ImageFailure
 
 __all__ = ["FilmContext"]
 
 _TOLERANCE = 1e-6
+_SIZE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,19 @@ class FilmContext(ResultContext):
                 or box.right > columns + _TOLERANCE
             ):
                 yield f"the box of finding {finding.number} leaves its image"
+            yield from self._size_problems(finding)
+
+    def _size_problems(self, finding: Finding) -> Iterator[str]:
+        if finding.size_mm is None:
+            return
+        spacing, _ = spacing_of(self.header_of(finding.sop_instance_uid))
+        box = finding.candidate.box
+        given = None if spacing is None else (box.height * spacing[0], box.width * spacing[1])
+        if given is None or not all(
+            math.isclose(size, wanted, rel_tol=_SIZE_TOLERANCE)
+            for size, wanted in zip(finding.size_mm, given, strict=True)
+        ):
+            yield f"the size of finding {finding.number} is not what its box and the pixel spacing give"
 
     def findings_on(self, sop_instance_uid: str) -> tuple[Finding, ...]:
         """Return the findings of one film by their numbers."""

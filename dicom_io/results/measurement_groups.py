@@ -112,8 +112,13 @@ def measurement(
     name: CodedConcept | Code, value: float, unit: CodedConcept | Code, method: CodedConcept | None = None
 ) -> Measurement:
     """Return TID 300 with a value rounded to what its decimal string holds."""
-    rounded = value if isinstance(value, int) else round(float(value), _DIGITS)
+    rounded = value if isinstance(value, int) else _rounded(float(value))
     return Measurement(name=name, value=rounded, unit=unit, method=method)
+
+
+def _rounded(value: float) -> float:
+    """Round to four decimals, and below one to four digits that count: a small volume is not nought."""
+    return round(value, _DIGITS) if abs(value) >= 1 else float(f"{value:.{_DIGITS}g}")
 
 
 def tracking(context: ResultContext, words: str, kind: str) -> TrackingIdentifier:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from highdicom.color import CIELabColor
 from highdicom.content import PresentationLUTTransformation
@@ -18,7 +20,7 @@ from highdicom.pr import (
 from pydicom.dataset import Dataset
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
-from dicom_io.reading.attributes import text
+from dicom_io.reading.attributes import items, number, numbers, text, whole_number
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import PRESENTATION_STATES, software_version, start
@@ -31,32 +33,15 @@ from models.results import Finding
 
 __all__ = ["encode_presentation_state"]
 
-_DISPLAY = (
+_IMAGE = (
     "SOPClassUID",
     "SOPInstanceUID",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "Rows",
     "Columns",
-    "NumberOfFrames",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
-    "PixelAspectRatio",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "ModalityLUTSequence",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "RescaleType",
-    "VOILUTSequence",
-    "WindowCenter",
-    "WindowWidth",
-    "VOILUTFunction",
 )
+_LARGEST_RATIO = 10_000
 _PIXEL = AnnotationUnitsValues.PIXEL
 
 
@@ -123,6 +108,7 @@ def encode_presentation_state(context: FilmContext, header: Dataset, number: int
     for element in made:
         if element.tag not in state and element.keyword not in PATIENT_AND_STUDY:
             state[element.tag] = element
+    _add_proportions(state, header)
     copy_elements(header, state, ("BodyPartExamined", "Laterality"))
     if "BodyPartExamined" not in state and "Laterality" not in state:
         state.Laterality = None  # type 2C where it is not known whether the body part is paired
@@ -131,14 +117,42 @@ def encode_presentation_state(context: FilmContext, header: Dataset, number: int
 
 
 def _shown(header: Dataset) -> Dataset:
-    """Return what a presentation state takes from its image; texts are none of it."""
+    """Return what a presentation state takes from its image: values that are none are left out."""
     bare = Dataset()
     for keyword in PATIENT_AND_STUDY:
         setattr(bare, keyword, None)
-    for keyword in _DISPLAY:
-        if keyword in header:
-            bare[keyword] = header[keyword]
+    for keyword in _IMAGE:
+        bare[keyword] = header[keyword]
+    bare.SamplesPerPixel, bare.PhotometricInterpretation = 1, "MONOCHROME2"
+    bare.BitsAllocated, bare.BitsStored = 16, whole_number(header, "BitsStored", 16)
+    bare.PixelRepresentation = whole_number(header, "PixelRepresentation", 0)
+    slope, intercept = number(header, "RescaleSlope"), number(header, "RescaleIntercept")
+    if items(header, "ModalityLUTSequence"):
+        bare.ModalityLUTSequence = header.ModalityLUTSequence
+    elif slope:
+        bare.RescaleSlope, bare.RescaleIntercept = f"{slope:.10g}", f"{intercept or 0:.10g}"
+        bare.RescaleType = "US"
+    centres, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
+    if items(header, "VOILUTSequence"):
+        bare.VOILUTSequence = header.VOILUTSequence
+    elif centres and len(centres) == len(widths) and min(widths) >= 1:
+        bare.WindowCenter, bare.WindowWidth = f"{centres[0]:.10g}", f"{widths[0]:.10g}"
+        if text(header, "VOILUTFunction") in {"LINEAR", "LINEAR_EXACT", "SIGMOID"}:
+            bare.VOILUTFunction = text(header, "VOILUTFunction")
     return bare
+
+
+def _add_proportions(state: Dataset, header: Dataset) -> None:
+    """State the proportions of the pixels; highdicom calls all of them square."""
+    calibrated = numbers(header, "PixelSpacing")
+    spacing = calibrated or numbers(header, "ImagerPixelSpacing") or numbers(header, "PixelAspectRatio")
+    for area in state.DisplayedAreaSelectionSequence:
+        if len(calibrated) == 2 and min(calibrated) > 0:
+            area.pop("PresentationPixelAspectRatio", None)
+            area.PresentationPixelSpacing = [f"{value:.10g}" for value in calibrated]
+        elif len(spacing) == 2 and min(spacing) > 0:
+            ratio = Fraction(spacing[0] / spacing[1]).limit_denominator(_LARGEST_RATIO)
+            area.PresentationPixelAspectRatio = [ratio.numerator, ratio.denominator]
 
 
 def _presentation_lut(header: Dataset) -> PresentationLUTTransformation:

@@ -26,7 +26,6 @@ from models.volume_results import Diameters, VolumeFinding
 __all__ = ["check_volume_report", "volume_report_problems"]
 
 _SEGMENT, _VOLUME, _LONG_AXIS, _SHORT_AXIS = "121191", "118565006", "103339001", "103340004"
-_VALUE_TOLERANCE = 1e-3
 _EDGE = 1e-3  # coordinates are single precision
 
 
@@ -146,4 +145,4 @@ def _frame(region: Dataset) -> int | None:
 
 
 def _close(stated: float | None, wanted: float) -> bool:
-    return stated is not None and math.isclose(stated, wanted, rel_tol=1e-3, abs_tol=_VALUE_TOLERANCE)
+    return stated is not None and math.isclose(stated, wanted, rel_tol=1e-3)

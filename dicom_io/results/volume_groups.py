@@ -143,7 +143,7 @@ def whole_volume_group(context: VolumeContext) -> MeasurementsAndQualitativeEval
     total = sum(finding.volume_ml for finding in reading.findings)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(context, "Volume", "volume"),
-        finding_type=summary_code(findings=context.has_findings, partial=False),
+        finding_type=summary_code(findings=context.has_findings, partial=context.partial),
         algorithm_id=algorithm(context),
         finding_sites=_common_sites(context),
         measurements=[

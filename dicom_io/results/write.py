@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
-__all__ = ["EncodedObject", "encoded_bytes", "write_object"]
+__all__ = ["EncodedObject", "encoded_bytes", "sync_folder", "write_object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,7 @@ def write_object(dataset: Dataset, path: Path, kind: str) -> EncodedObject:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
     return EncodedObject(
         kind=kind,
         sop_class_uid=str(dataset.SOPClassUID),
@@ -84,3 +80,12 @@ def write_object(dataset: Dataset, path: Path, kind: str) -> EncodedObject:
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
     )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

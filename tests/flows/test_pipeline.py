@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def basis(
         content_time=TIME,
         options=ResultOptions(**options),
         folder=folder,
-        predecessor=predecessor,
+        predecessors={} if predecessor is None else {"structured-report": predecessor},
     )
 
 
@@ -307,6 +308,47 @@ def test_a_study_that_cannot_be_read_is_reported_as_such(package: Package, tmp_p
     assert "The algorithm did not read this study" in report.to_json()
     assert "No algorithms succeeded; without findings" in report.to_json()
     assert "111245" in cad.to_json()
+
+
+def test_a_study_of_two_patients_is_refused_and_nothing_is_written(package: Package, tmp_path: Path) -> None:
+    paths = study(tmp_path / "in", films=2)
+    other = pydicom.dcmread(paths[1])
+    other.PatientID = "SOMEBODY-ELSE"
+    other.save_as(paths[1])
+    with pytest.raises(Refused, match="several patients") as caught:
+        pipeline.gather(paths, package.manifest.input)
+    assert "SOMEBODY" not in str(caught.value)
+    assert encode_refusal(basis(package, tmp_path / "out"), caught.value.not_read) == ()
+
+
+def test_an_extra_that_cannot_be_written_does_not_cost_the_report(
+    package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("an odd attribute")
+
+    monkeypatch.setattr("flows.encoding.encode_presentation_state", fail)
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+    made = encoded(
+        films, reading(films, 0.9), package, tmp_path / "out", presentation_states=True, key_images=0
+    )
+    assert [item.kind for item in made] == ["structured-report"]
+    assert "The presentation state could not be written" in pydicom.dcmread(made[0].path).to_json()
+
+
+def test_every_document_names_the_predecessor_of_its_own_kind(package: Package, tmp_path: Path) -> None:
+    films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
+    old = encoded(films, reading(films, 0.9), package, tmp_path / "one", cad_report=True, key_images=0)
+    before = {o.kind: Predecessor(o.sop_class_uid, o.sop_instance_uid, o.series_instance_uid) for o in old}
+    made = basis(package, tmp_path / "two", revision=2, cad_report=True, key_images=0)
+    new = encode_films(replace(made, predecessors=before), films, reading(films), Assessment("not-assessed"))
+    for one, replaced in zip(new, old, strict=True):
+        (named,) = pydicom.dcmread(one.path).PredecessorDocumentsSequence
+        reference = named.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+        assert reference.ReferencedSOPInstanceUID == replaced.sop_instance_uid
+    first = replace(made, predecessors={"structured-report": before["structured-report"]})
+    cad = encode_films(first, films, reading(films), Assessment("not-assessed"))[1]
+    assert "PredecessorDocumentsSequence" not in pydicom.dcmread(cad.path)
 
 
 def test_a_study_of_another_kind_gets_no_report(package: Package, tmp_path: Path) -> None:

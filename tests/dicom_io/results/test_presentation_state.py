@@ -73,3 +73,41 @@ def test_a_repeat_is_the_same_bytes() -> None:
         for made in (context(boxes=ONE), context(boxes=ONE))
     )
     assert one == two
+
+
+@pytest.mark.parametrize(
+    ("attributes", "spacing", "ratio"),
+    [
+        ({"ImagerPixelSpacing": ["0.5", "0.4"]}, None, [5, 4]),
+        ({"PixelSpacing": ["0.1", "0.5"]}, [0.1, 0.5], None),
+        ({"ImagerPixelSpacing": ..., "PixelAspectRatio": ["2", "1"]}, None, [2, 1]),
+        ({"ImagerPixelSpacing": ...}, None, [1, 1]),
+    ],
+)
+def test_the_film_keeps_its_proportions(
+    attributes: dict[str, Any], spacing: list[float] | None, ratio: list[int] | None
+) -> None:
+    (area,) = state_of(context(header(**attributes), boxes=ONE)).DisplayedAreaSelectionSequence
+    stated = area.get("PresentationPixelSpacing")
+    assert (None if stated is None else [float(value) for value in stated]) == spacing
+    kept = area.get("PresentationPixelAspectRatio")
+    assert (None if kept is None else [int(value) for value in kept]) == ratio
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"WindowCenter": "", "WindowWidth": ""},
+        {"WindowCenter": "100"},
+        {"WindowCenter": "100", "WindowWidth": "0"},
+        {"WindowCenter": ["1", "2"], "WindowWidth": ["10"]},
+        {"RescaleSlope": "2"},
+        {"RescaleSlope": "0", "RescaleIntercept": "1"},
+        {"VOILUTFunction": "CURVED", "WindowCenter": "100", "WindowWidth": "50"},
+    ],
+)
+def test_odd_display_attributes_of_the_source_are_left_out(attributes: dict[str, Any]) -> None:
+    state = state_of(context(header(**attributes), boxes=ONE))
+    assert len(state.GraphicAnnotationSequence) == 1
+    assert ("RescaleSlope" in state) == ("RescaleIntercept" in state)
+    assert state.get("RescaleSlope") != 0

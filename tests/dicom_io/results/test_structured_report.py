@@ -107,7 +107,7 @@ def test_a_finding_says_where_how_sure_and_how_large() -> None:
     assert source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.3331"
     assert number(group, "Certainty of Finding") == (90.0, "%")
     assert number(group, "Member support (fraction of all members)") == (1.0, "{ratio}")
-    assert number(group, "Spread of member scores (standard deviation)") == (0.0816, "1")
+    assert number(group, "Spread of member scores (standard deviation)") == (0.08165, "1")
     assert number(group, "Height") == (20.0, "mm")
     assert number(group, "Width") == (16.0, "mm")
     methods = {item.ConceptCodeSequence[0].CodeValue for item in named(group, "Measurement Method")}
@@ -326,3 +326,17 @@ def test_the_same_reading_gives_the_same_bytes(boxes: tuple[tuple[float, ...], .
     one, other = (encoded_bytes(encode_structured_report(context(*films, boxes=boxes))) for _ in range(2))  # type: ignore[arg-type]
     again = encoded_bytes(encode_structured_report(context(header(), header(2), boxes=boxes)))  # type: ignore[arg-type]
     assert one == other == again
+
+
+def test_images_of_two_patients_make_no_result() -> None:
+    with pytest.raises(ResultInvalid, match="not of one patient"):
+        context(header(), header(2, PatientID="P2"))
+    with pytest.raises(ResultInvalid, match="not of one patient"):
+        context(header(), header(2, IssuerOfPatientID="Elsewhere"))
+
+
+def test_a_size_that_the_box_does_not_have_makes_no_result() -> None:
+    made = context(boxes=ONE)
+    wrong = replace(made.findings[0], size_mm=(999.0, 1.0))
+    with pytest.raises(ResultInvalid, match="size of finding 1"):
+        replace(made, findings=(wrong,))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
@@ -258,3 +259,20 @@ def test_a_finding_that_its_mask_does_not_bear_out_is_refused() -> None:
     made = volume_context(findings=2, reading={"findings": (larger, findings[1])})
     with pytest.raises(ResultInvalid, match="finding 1 has .* ml, its mask"):
         report_of(made)
+
+
+@pytest.mark.parametrize("spacing", [(0.2, 0.2, 0.2), (0.5, 0.5, 0.5), (3.0, 0.75, 1.25)])
+def test_the_volume_of_a_single_voxel_is_not_nought(spacing: tuple[float, float, float]) -> None:
+    masks = np.zeros((7, 24, 20, 1), dtype=bool)
+    masks[3, 10, 9, 0] = True
+    made = volume_context(masks=masks, spacing=spacing)
+    stated, unit = value(groups(report_of(made))[0], "118565006")
+    assert stated == pytest.approx(np.prod(spacing) / 1000, rel=1e-3)
+    assert unit == "mL"
+
+
+def test_a_partial_study_is_nowhere_called_wholly_read() -> None:
+    report = report_of(volume_context(empty=True, partial=True))
+    assert "111241" not in [
+        named(group, "121071")[0].ConceptCodeSequence[0].CodeValue for group in groups(report)
+    ]
