@@ -12,9 +12,10 @@ from highdicom import Volume
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+# The module, not its function: results ask this package for grids while the other one is being imported.
+from dicom_io.reading import pixels
 from dicom_io.reading.attributes import shown, text
 from dicom_io.reading.errors import UnsuitableImage
-from dicom_io.reading.pixels import read_frames
 from dicom_io.reading.volume.planes import Plane, planes_of
 from dicom_io.reading.volume.stack import Stack, stack_planes
 from models.volume_results import SliceSource
@@ -75,7 +76,7 @@ def read_volume(
     planes: list[Plane] = []
     frames: list[NDArray[np.integer[Any]]] = []
     for path in paths:
-        header, stored = read_frames(path)
+        header, stored = pixels.read_frames(path)
         headers.append(header)
         planes += planes_of(header)
         frames += list(stored)

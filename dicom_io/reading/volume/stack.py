@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.volume.grid import FARTHEST_VOXELS, grid_of, off_grid, right_angled
 from dicom_io.reading.volume.planes import Plane
 
 __all__ = ["Stack", "stack_planes"]
@@ -75,7 +76,8 @@ def stack_planes(planes: Sequence[Plane], *, minimum: int = 3) -> Stack:
     UnsuitableImage
         ``few-slices``, ``mixed-sizes``, ``mixed-pixel-spacing``, ``mixed-orientation``,
         ``non-parallel-slices``, ``duplicate-slice``, ``gantry-tilt``, ``shifted-slice``, ``missing-slice`` or
-        ``irregular-spacing``.
+        ``irregular-spacing``: also where no single difference is large, but a voxel at a corner of an image
+        would lie more than half a voxel from its place on the grid.
     """
     if len(planes) < max(minimum, 2):
         raise UnsuitableImage(
@@ -90,15 +92,10 @@ def stack_planes(planes: Sequence[Plane], *, minimum: int = 3) -> Stack:
     _check_duplicates(along[order])
     _check_alignment(positions[order], along[order], normal)
     _check_gaps(along[order])
-    first, last = positions[order[0]], positions[order[-1]]
-    step = (along[order[-1]] - along[order[0]]) / (len(planes) - 1)
-    affine = np.eye(4)
-    affine[:3, 0] = normal * step
-    affine[:3, 1] = column * planes[0].pixel_spacing[0]
-    affine[:3, 2] = row * planes[0].pixel_spacing[1]
-    # The drift that rounding leaves is shared between both ends.
-    affine[:3, 3] = (first + last - normal * step * (len(planes) - 1)) / 2
-    return Stack(tuple(planes[index] for index in order), tuple(int(index) for index in order), affine)
+    ordered = tuple(planes[index] for index in order)
+    affine = grid_of(ordered)
+    _check_corners(ordered, affine)
+    return Stack(ordered, tuple(int(index) for index in order), affine)
 
 
 def _check_uniform(planes: Sequence[Plane]) -> None:
@@ -111,7 +108,7 @@ def _check_uniform(planes: Sequence[Plane]) -> None:
         raise UnsuitableImage("mixed-pixel-spacing", "the slices have different pixel spacings")
 
 
-def _directions(planes: Sequence[Plane]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _directions(planes: Sequence[Plane]) -> NDArray[np.float64]:
     stated = [plane.orientation for plane in planes]
     orientations = np.array(stated, dtype=np.float64).reshape(-1, 2, 3)
     normals = np.cross(orientations[:, 0], orientations[:, 1])
@@ -126,11 +123,7 @@ def _directions(planes: Sequence[Plane]) -> tuple[NDArray[np.float64], NDArray[n
         raise UnsuitableImage(
             "non-parallel-slices", f"the slices are not parallel: up to {widest:.2f} degrees apart, or turned"
         )
-    row = orientations[:, 0].mean(axis=0)
-    row /= np.linalg.norm(row)
-    column = orientations[:, 1].mean(axis=0)
-    column -= (column @ row) * row
-    return row, column / np.linalg.norm(column)
+    return right_angled(orientations.mean(axis=0).ravel())
 
 
 def _check_duplicates(along: NDArray[np.float64]) -> None:
@@ -196,3 +189,33 @@ def _check_gaps(along: NDArray[np.float64]) -> None:
     raise UnsuitableImage(
         "irregular-spacing", f"the slices are {gaps.min():.2f} to {gaps.max():.2f} mm apart: no regular grid"
     )
+
+
+def _check_corners(planes: Sequence[Plane], affine: NDArray[np.float64]) -> None:
+    """Refuse what the bounds above let pass and large or fine images show: half a voxel at a corner.
+
+    The reason named is what moves a voxel furthest: spacing, direction or position.
+    """
+    furthest = float(off_grid(planes, affine).max())
+    if furthest <= FARTHEST_VOXELS:
+        return
+    rows, columns = planes[0].shape
+    spacing = np.array([plane.pixel_spacing for plane in planes])
+    stretched = float((np.ptp(spacing, axis=0) / spacing[0] * [rows - 1, columns - 1]).max())
+    away = np.array([plane.position for plane in planes]) - affine[:3, 3]
+    away -= np.outer(np.arange(len(planes)), affine[:3, 0])
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    along, down, right = (np.abs(away @ (affine[:3, :3] / sizes)) / sizes).max(axis=0)
+    drift = float((np.abs((away[-1] - away[0]) @ (affine[:3, 1:3] / sizes[1:])) / sizes[1:]).max()) / 2
+    sideways = float(max(down, right))
+    turned = furthest - max(stretched, along, sideways)
+    words = f"a voxel lies up to {furthest:.2f} voxels from its place"
+    if stretched >= max(along, sideways, turned):
+        raise UnsuitableImage("mixed-pixel-spacing", f"the slices have different pixel spacings: {words}")
+    if turned >= max(along, sideways):
+        raise UnsuitableImage("non-parallel-slices", f"the slices are not parallel: {words}")
+    if along >= sideways:
+        raise UnsuitableImage("irregular-spacing", f"the gaps between slices drift: {words}")
+    if drift >= FARTHEST_VOXELS / 2:
+        raise UnsuitableImage("gantry-tilt", f"the slices are stacked askew (gantry tilt): {words}")
+    raise UnsuitableImage("shifted-slice", f"some slices are shifted sideways: {words}")

@@ -12,46 +12,26 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
-from dicom_io.reading.attributes import items, number, numbers, text, uid
+from dicom_io.reading.attributes import text, uid
+from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.volume.grid import (
+    FARTHEST_VOXELS,
+    common_orientation,
+    displacements,
+    grid_of,
+    off_grid,
+)
+from dicom_io.reading.volume.planes import Plane
+from dicom_io.reading.volume.planes import planes_of as stated_planes
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.volume_context import VolumeContext
 from models.volume_results import SliceSource
 
-__all__ = ["TOLERANCE_MM", "PlaneGeometry", "Planes", "decimal", "plane_geometry", "planes_of", "stand_in"]
+__all__ = ["TOLERANCE_MM", "Planes", "decimal", "planes_of", "stand_in"]
 
+# Of the grid against that which follows from its images, and of a frame against its image.
 TOLERANCE_MM = 0.01
-# Scanners round positions; the grid is regular, its images are so only nearly.
-_GRID_TOLERANCE = 0.02
 _LONGEST_DECIMAL = 16
-
-
-@dataclass(frozen=True, slots=True)
-class PlaneGeometry:
-    """Where one image or frame lies, in patient millimetres (LPS).
-
-    Parameters
-    ----------
-    position : tuple of float
-        Centre of the upper left pixel.
-    orientation : tuple of float
-        Directions along the columns' axis (right) and along the rows' axis (down).
-    spacing : tuple of float
-        Between rows and between columns.
-    thickness : float or None
-        Of the slice.
-    """
-
-    position: tuple[float, ...]
-    orientation: tuple[float, ...]
-    spacing: tuple[float, ...]
-    thickness: float | None
-
-    def corners(self, rows: int, columns: int) -> NDArray[np.float64]:
-        """Return the centres of the upper left, lower left and upper right pixels, ``(3, 3)``."""
-        right = np.asarray(self.orientation[:3]) * self.spacing[1] * (columns - 1)
-        down = np.asarray(self.orientation[3:]) * self.spacing[0] * (rows - 1)
-        origin = np.asarray(self.position)
-        return np.stack([origin, origin + down, origin + right])
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,22 +42,25 @@ class Planes:
     ----------
     sources : tuple of SliceSource
         The image behind each slice.
-    geometry : tuple of PlaneGeometry
-        Where each lies.
+    geometry : tuple of Plane
+        Where each lies, as its image states it.
     distance_mm : float
         Between neighbours.
     """
 
     sources: tuple[SliceSource, ...]
-    geometry: tuple[PlaneGeometry, ...]
+    geometry: tuple[Plane, ...]
     distance_mm: float
+
+    @property
+    def orientation(self) -> tuple[float, ...]:
+        """Orientation that stands for all slices: that of the first."""
+        return common_orientation(self.geometry[0])
 
     @cached_property
     def order(self) -> tuple[int, ...]:
         """The slices by their distance along the normal, as highdicom orders frames."""
-        normal = get_normal_vector(
-            list(self.geometry[0].orientation), index_convention=VOLUME_INDEX_CONVENTION
-        )
+        normal = get_normal_vector(list(self.orientation), index_convention=VOLUME_INDEX_CONVENTION)
         return tuple(int(k) for k in np.argsort(self._positions() @ normal, kind="stable"))
 
     def is_regular(self, slices: list[int]) -> bool:
@@ -86,7 +69,7 @@ class Planes:
             return False
         spacing, _ = get_volume_positions(
             image_positions=self._positions()[slices].tolist(),
-            image_orientation=list(self.geometry[0].orientation),
+            image_orientation=list(self.orientation),
             sort=False,
         )
         return spacing is not None and spacing > 0.0
@@ -101,55 +84,43 @@ def planes_of(context: VolumeContext) -> Planes:
     Raises
     ------
     ResultInvalid
-        An image does not say where it lies, or lies elsewhere than its slice of the grid: at a corner, by
-        more than .01 mm and 2 % of the distance between slices.
+        An image does not say where it lies; or lies off its slice of the grid, by the same bound that refuses
+        a series when it is read, see :func:`dicom_io.reading.volume.grid.off_grid`; or the grid is another
+        one than that of its images, by more than .01 mm at a corner.
     """
-    headers = {str(header.SOPInstanceUID): header for header in context.segmented_headers}
     sources = context.reading.slices
-    geometry = tuple(
-        plane_geometry(headers[source.sop_instance_uid], source.frame, f"slice {index}")
-        for index, source in enumerate(sources)
-    )
-    distance = float(np.linalg.norm(context.reading.labels.affine[:3, 0]))
-    problems = list(_displaced(geometry, context, max(TOLERANCE_MM, _GRID_TOLERANCE * distance)))
+    stated = _stated(context)
+    for index, source in enumerate(sources):
+        if source not in stated:
+            frames = sum(one.sop_instance_uid == source.sop_instance_uid for one in stated)
+            raise ResultInvalid(f"slice {index} comes from frame {source.frame} of an image of {frames}")
+    geometry = tuple(stated[source] for source in sources)
+    affine = context.reading.labels.affine
+    problems = list(_displaced(geometry, affine))
     if problems:
         raise ResultInvalid("; ".join(problems[:3]))
-    return Planes(sources, geometry, distance)
+    return Planes(sources, geometry, float(np.linalg.norm(affine[:3, 0])))
 
 
-def plane_geometry(header: Dataset, frame: int | None, name: str = "the image") -> PlaneGeometry:
-    """Return where an image, or a frame (from 1) of an enhanced one, lies.
-
-    Raises
-    ------
-    ResultInvalid
-        The header does not say; the text begins with ``name``.
-    """
-    if frame is None:
-        position = orientation = measures = header
-    else:
-        frames = items(header, "PerFrameFunctionalGroupsSequence")
-        if frame > len(frames):
-            raise ResultInvalid(f"{name} comes from frame {frame} of an image of {len(frames)}")
-        groups = (frames[frame - 1], *items(header, "SharedFunctionalGroupsSequence"))
-        position = _group(groups, "PlanePositionSequence")
-        orientation = _group(groups, "PlaneOrientationSequence")
-        measures = _group(groups, "PixelMeasuresSequence")
-    found = PlaneGeometry(
-        numbers(position, "ImagePositionPatient"),
-        numbers(orientation, "ImageOrientationPatient"),
-        numbers(measures, "PixelSpacing"),
-        number(measures, "SliceThickness"),
-    )
-    if (len(found.position), len(found.orientation), len(found.spacing)) != (3, 6, 2):
-        raise ResultInvalid(f"{name} comes from an image that does not state where it lies")
+def _stated(context: VolumeContext) -> dict[SliceSource, Plane]:
+    """Return the planes of all images and frames of the segmented series."""
+    found = {}
+    for header in context.segmented_headers:
+        try:
+            planes = stated_planes(header)
+        except UnsuitableImage as error:
+            uid_ = str(header.SOPInstanceUID)
+            index = next(i for i, s in enumerate(context.reading.slices) if s.sop_instance_uid == uid_)
+            raise ResultInvalid(
+                f"slice {index} comes from an image that does not state where it lies: {error}"
+            ) from error
+        found.update({plane.source: plane for plane in planes})
     return found
 
 
 def stand_in(
     header: Dataset,
-    geometry: PlaneGeometry | None = None,
-    distance_mm: float = 0.0,
+    planes: Planes | None = None,
     *,
     multi_frame: bool = False,
 ) -> Dataset:
@@ -159,10 +130,8 @@ def stand_in(
     ----------
     header : Dataset
         Of the image; not changed.
-    geometry : PlaneGeometry or None
-        Where it lies; None for a projection.
-    distance_mm : float
-        Between slices.
+    planes : Planes or None
+        The image is the first of them; None for a projection.
     multi_frame : bool
         The image is an enhanced one; the stand-in has one frame.
     """
@@ -180,16 +149,17 @@ def stand_in(
         for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
             if keyword in header:
                 setattr(made, keyword, header[keyword].value)
-    if geometry is None:
+    if planes is None:
         return made
+    plane = planes.geometry[0]
     made.FrameOfReferenceUID = uid(header, "FrameOfReferenceUID")
     made.PositionReferenceIndicator = text(header, "PositionReferenceIndicator")
     measures, position, orientation = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing = [decimal(value) for value in geometry.spacing]
-    measures.SliceThickness = decimal(geometry.thickness or distance_mm)
-    measures.SpacingBetweenSlices = decimal(distance_mm)
-    position.ImagePositionPatient = [decimal(value) for value in geometry.position]
-    orientation.ImageOrientationPatient = [decimal(value) for value in geometry.orientation]
+    measures.PixelSpacing = [decimal(value) for value in plane.pixel_spacing]
+    measures.SliceThickness = decimal(_thickness(plane) or planes.distance_mm)
+    measures.SpacingBetweenSlices = decimal(planes.distance_mm)
+    position.ImagePositionPatient = [decimal(value) for value in plane.position]
+    orientation.ImageOrientationPatient = [decimal(value) for value in planes.orientation]
     if multi_frame:
         shared, frame = Dataset(), Dataset()
         shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
@@ -209,21 +179,21 @@ def decimal(value: float) -> str:
     return shortest if len(shortest) <= _LONGEST_DECIMAL else format_number_as_ds(float(value))
 
 
-def _group(groups: tuple[Dataset, ...], keyword: str) -> Dataset:
-    for group in groups:
-        found = items(group, keyword)
-        if found:
-            return found[0]
-    return Dataset()
+def _thickness(plane: Plane) -> float:
+    return plane.thickness if plane.thickness is not None and plane.thickness > 0 else 0.0
 
 
-def _displaced(
-    geometry: tuple[PlaneGeometry, ...], context: VolumeContext, tolerance: float
-) -> Iterator[str]:
-    affine, (_, rows, columns) = context.reading.labels.affine, context.reading.labels.spatial_shape
-    for index, plane in enumerate(geometry):
-        corners = np.array([[index, 0, 0, 1], [index, rows - 1, 0, 1], [index, 0, columns - 1, 1]]).T
-        wanted = (affine @ corners)[:3].T
-        away = float(np.linalg.norm(plane.corners(rows, columns) - wanted, axis=1).max())
-        if not away <= tolerance:
-            yield f"slice {index} of the grid lies {away:.3g} mm from the image that it comes from"
+def _displaced(geometry: tuple[Plane, ...], affine: NDArray[np.float64]) -> Iterator[str]:
+    away = np.linalg.norm(displacements(geometry, affine), axis=2).max(axis=1)
+    apart = off_grid(geometry, affine)
+    for index in np.flatnonzero(~(apart <= FARTHEST_VOXELS)):
+        yield (
+            f"slice {index} of the grid lies {away[index]:.3g} mm from the image that it comes from, "
+            f"{apart[index]:.2g} voxels at a corner"
+        )
+    own = grid_of(geometry)
+    (rows, columns), last = geometry[0].shape, len(geometry) - 1
+    corners = np.array([(k, r, c, 1) for k in (0, last) for r in (0, rows - 1) for c in (0, columns - 1)]).T
+    beside = float(np.linalg.norm(((affine - own) @ corners)[:3], axis=0).max())
+    if not beside <= TOLERANCE_MM:
+        yield f"the grid lies {beside:.3g} mm beside that of its images"

@@ -157,12 +157,7 @@ def _prototype(context: VolumeContext, planes: Planes, masks: Masks, kind: Segme
     """Return highdicom's segmentation of the first slice alone, empty."""
     reading = context.reading
     _, rows, columns = reading.labels.spatial_shape
-    source = stand_in(
-        context.segmented_headers[0],
-        planes.geometry[0],
-        planes.distance_mm,
-        multi_frame=planes.sources[0].frame is not None,
-    )
+    source = stand_in(context.segmented_headers[0], planes, multi_frame=planes.sources[0].frame is not None)
     channels: Any = None
     array = np.zeros((1, rows, columns), dtype=masks.dtype)
     if kind == "fractional":
@@ -190,10 +185,11 @@ def _prototype(context: VolumeContext, planes: Planes, masks: Masks, kind: Segme
 def _first_affine(planes: Planes, affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the affine of a grid of the first slice alone, as its image states it."""
     first = planes.geometry[0]
+    right, down = np.asarray(planes.orientation).reshape(2, 3)
+    normal = np.cross(right, down)
     made = np.eye(4)
-    made[:3, 1] = np.asarray(first.orientation[3:]) * first.spacing[0]
-    made[:3, 2] = np.asarray(first.orientation[:3]) * first.spacing[1]
-    normal = np.cross(first.orientation[:3], first.orientation[3:])
-    made[:3, 0] = np.sign(normal @ affine[:3, 0]) * normal * planes.distance_mm
+    made[:3, 0] = np.sign(normal @ affine[:3, 0]) * normal / np.linalg.norm(normal) * planes.distance_mm
+    made[:3, 1] = down * first.pixel_spacing[0]
+    made[:3, 2] = right * first.pixel_spacing[1]
     made[:3, 3] = first.position
     return made

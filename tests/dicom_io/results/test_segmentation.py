@@ -247,9 +247,23 @@ def test_positions_are_those_of_the_images_where_these_are_rounded() -> None:
         for group in again.PerFrameFunctionalGroupsSequence
     ]
     assert ["-31.5", "17.25", "-34.1"] in positions
-    headers[2].ImagePositionPatient = ["-31.5", "17.25", "-34.0"]
-    with pytest.raises(ResultInvalid, match=r"slice 2 of the grid lies 0\.125 mm"):
+    headers[2].ImagePositionPatient = ["-31.5", "17.65", "-34.1"]
+    with pytest.raises(ResultInvalid, match=r"slice 2 of the grid lies 0\.401 mm .* 0\.53 voxels"):
         encode_segmentation(replace(exact, headers=tuple(headers)))
+
+
+def test_a_grid_that_is_not_that_of_its_images_is_refused() -> None:
+    context = volume_context()
+    affine = context.reading.labels.affine.copy()
+    affine[1, 3] += 0.02
+    labels = hd.Volume(
+        context.reading.labels.array,
+        affine,
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=context.reading.labels.frame_of_reference_uid,
+    )
+    with pytest.raises(ResultInvalid, match=r"the grid lies 0\.02 mm beside that of its images"):
+        encode_segmentation(replace(context, reading=replace(context.reading, labels=labels)))
 
 
 @pytest.mark.parametrize("value", NAMES)
