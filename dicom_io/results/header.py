@@ -21,7 +21,7 @@ from dicom_io.results.loop_guard import (
     PURPOSE_SCHEME,
 )
 from dicom_io.results.source import copy_patient_and_study
-from dicom_io.results.vocabulary import AI_NOTICE, ascii_text
+from dicom_io.results.vocabulary import ascii_text
 
 __all__ = [
     "CAD_REPORTS",
@@ -123,7 +123,10 @@ def _add_series(dataset: Dataset, context: ResultContext, kind: SeriesKind) -> N
     dataset.Modality = kind.modality
     dataset.SeriesInstanceUID = context.identity.uid(f"series:{kind.name}")
     dataset.SeriesNumber = kind.number
-    dataset.SeriesDescription = ascii_text(f"{AI_NOTICE}: {context.package.title} {kind.description}")[:64]
+    # The kind first: viewers show the beginning of a description, and it ends after 64 characters.
+    dataset.SeriesDescription = ascii_text(f"AI {kind.description}, research use: {context.package.title}")[
+        :64
+    ]
 
 
 def _add_equipment(dataset: Dataset, context: ResultContext) -> None:

@@ -17,7 +17,7 @@ from flows.addresses import dimse_address, web_address
 from flows.cli.config_pages import effective_values
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
-from flows.settings import DicomwebNode, DimseNode, Settings
+from flows.settings import DicomwebNode, DimseNode, FolderNode, Settings
 from models.package import PackageError
 from models.registry import Registry
 
@@ -106,19 +106,41 @@ def _package_problems(configured: Settings) -> Iterator[tuple[str, str]]:
             )
 
 
-def _node_problems(configured: Settings) -> Iterator[tuple[str, str]]:
+def _node_file_problems(configured: Settings) -> Iterator[tuple[str, str]]:
+    """Yield what nodes name and this machine does not have; no delivery to them can work."""
+    for name, node in configured.nodes.items():
+        if isinstance(node, FolderNode):
+            nearest = next(folder for folder in (node.path, *node.path.parents) if folder.exists())
+            if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+                yield "error", f"node {name!r}: the folder {node.path} cannot be written"
+            continue
+        holder = node.tls if isinstance(node, DimseNode) else node
+        for keyword in ("ca_file", "certificate_file", "key_file"):
+            path = getattr(holder, keyword, None)
+            if path is not None and not os.access(path, os.R_OK):
+                yield "error", f"node {name!r}: {keyword} {path} cannot be read"
+        if isinstance(node, DicomwebNode) and node.authorization_file is not None:
+            try:
+                node.authorization()
+            except ValueError as error:
+                yield "error", f"node {name!r}: {error}"
+
+
+def _asked(configured: Settings) -> dict[str, str | None]:
+    """Ask every node; return what is wrong with each, None where it answered."""
+    answers: dict[str, str | None] = {}
     for name, node in configured.nodes.items():
         quick: Any = {"timeout_s": min(getattr(node, "timeout_s", 5.0), 5.0)}
+        answers[name] = None
         try:
             if isinstance(node, DimseNode):
                 address = replace(dimse_address(node), **quick)
                 echo(address, calling_ae_title=configured.listener.ae_title)
             elif isinstance(node, DicomwebNode):
                 echo_web(replace(web_address(node), **quick))
-            elif node.path.exists() and not os.access(node.path, os.W_OK | os.X_OK):
-                yield "warning", f"node {name!r}: the folder {node.path} cannot be written"
-        except SendError as error:
-            yield "warning", f"node {name!r} does not answer: {error}"
+        except (SendError, ValueError) as error:
+            answers[name] = str(error)
+    return answers
 
 
 def _journal_problems(configured: Settings) -> Iterator[tuple[str, str]]:
@@ -150,7 +172,13 @@ def check(
         *_binding_problems(configured),
         *_commitment_problems(configured),
         *_package_problems(configured),
-        *(_node_problems(configured) if nodes else ()),
+        *_node_file_problems(configured),
+    ]
+    asked = _asked(configured) if nodes else {}
+    problems += [
+        ("warning", f"node {name!r} does not answer: {wrong}")
+        for name, wrong in asked.items()
+        if wrong is not None
     ]
     wrong = [text for kind, text in problems if kind == "error"]
     if as_json:
@@ -160,18 +188,29 @@ def check(
                 "valid": not wrong,
                 "errors": wrong,
                 "warnings": [text for kind, text in problems if kind == "warning"],
+                "nodes": {name: wrong or "answers" for name, wrong in asked.items()},
                 "settings": [vars(value) for value in effective_values(configured)],
             }
         )
     else:
         output.print(f"settings from {configured.path or 'the defaults, there is no file'}", markup=False)
         _print_values(configured, only_set=True)
+        for name in (name for name, wrong in asked.items() if wrong is None):
+            output.print(f"node {name!r} ({_place(configured.nodes[name])}) answers", markup=False)
         for kind, text in problems:
             output.print(f"{kind}: {text}", markup=False)
-        if not wrong:
-            output.print("The settings are right." if not problems else "The settings will work.")
+        if wrong:
+            output.print(f"{len(wrong)} of these settings cannot work.")
+        else:
+            output.print("The settings are right." if not problems else "The settings can work: see above.")
     if wrong:
         raise typer.Exit(1)
+
+
+def _place(node: DimseNode | DicomwebNode | FolderNode) -> str:
+    if isinstance(node, DimseNode):
+        return f"{node.ae_title} at {node.host}:{node.port}"
+    return node.url if isinstance(node, DicomwebNode) else f"folder {node.path}"
 
 
 def _print_values(configured: Settings, *, only_set: bool) -> None:

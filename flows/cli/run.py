@@ -64,12 +64,15 @@ def _reader(
 
 
 def _report(studies: list[StudyReport], report: RunReport, results: Path) -> None:
-    rows = table("study", "outcome", "findings", "highest score", "decision", "seconds", "remarks")
+    rows = table(
+        "study", "outcome", "findings", "surest finding", "film score", "decision", "seconds", "remarks"
+    )
     for study in studies:
         rows.add_row(
             study.pseudonym if study.variant == 1 else f"{study.pseudonym} ({study.variant})",
             study.outcome,
             str(len(study.findings)) if study.outcome == "completed" else "-",
+            f"{max(finding.score for finding in study.findings):.3f}" if study.findings else "-",
             f"{max(film.case_score for film in study.films):.3f}" if study.films else "-",
             study.decision or "-",
             f"{study.timings_s.get('total', 0):.2f}",

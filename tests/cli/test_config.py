@@ -160,3 +160,33 @@ def test_an_archive_that_could_not_report_is_warned_of(
     path = written(tmp_path, f"[listener]\npeers={peers}\n[nodes.pacs]\nae_title='PACS'\nport=104\n{node}")
     answer = cli("--config", path, "config", "check", "--json")
     assert any("may report storage commitment" in text for text in answer.json["warnings"]) is warned, answer
+
+
+def test_what_a_node_names_and_this_machine_lacks_is_an_error(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    text = """
+[nodes.tls]
+ae_title = "PACS"
+port = 104
+tls = { ca_file = "missing.pem" }
+[nodes.web]
+kind = "dicomweb"
+url = "https://pacs.example/dicom-web"
+authorization_file = "no-token"
+[nodes.share]
+kind = "folder"
+path = "file/below"
+"""
+    answer = cli("--config", written(tmp_path, text), "config", "check", "--json")
+    assert answer.status == 1
+    errors = "\n".join(answer.json["errors"])
+    assert "node 'tls': ca_file" in errors
+    assert "node 'web': authorization_file" in errors
+    assert "node 'share': the folder" in errors
+
+
+def test_nodes_that_answer_are_named(cli: Cli, tmp_path: Path) -> None:
+    path = written(tmp_path, '[nodes.share]\nkind = "folder"\npath = "share"\n')
+    answer = cli("--config", path, "config", "check", "--nodes")
+    assert answer.status == 0
+    assert "node 'share' (folder" in answer.out

@@ -267,7 +267,7 @@ def test_the_header_says_who_made_it_and_when() -> None:
     assert report.SoftwareVersions[1] == "chest-nodule@0.1.0"
     assert (report.VerificationFlag, report.CompletionFlag) == ("UNVERIFIED", "COMPLETE")
     assert (report.Modality, report.SeriesNumber) == ("SR", 9301)
-    assert report.SeriesDescription.startswith("AI result, research use")
+    assert report.SeriesDescription.startswith("AI report, research use: ")
     assert (report.ContentDate, report.ContentTime) == ("20260304", "050607.891011")
     assert report.TimezoneOffsetFromUTC == "+0000"
     (item,) = report.ContributingEquipmentSequence
