@@ -112,8 +112,11 @@ def measurement(
     name: CodedConcept | Code, value: float, unit: CodedConcept | Code, method: CodedConcept | None = None
 ) -> Measurement:
     """Return TID 300 with a value rounded to what its decimal string holds."""
-    rounded = value if isinstance(value, int) else _rounded(float(value))
-    return Measurement(name=name, value=rounded, unit=unit, method=method)
+    if not isinstance(value, int):
+        return Measurement(name=name, value=_rounded(float(value)), unit=unit, method=method)
+    made = Measurement(name=name, value=value, unit=unit, method=method)
+    made[0].MeasuredValueSequence[0].NumericValue = str(value)  # a count is no 3.0
+    return made
 
 
 def _rounded(value: float) -> float:
