@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from dicom_io.commitment import CommitmentReport
 from dicom_io.receive.inbox import Inbox, InboxError
 from dicom_io.receive.listener import Listener, ListenerError
 from dicom_io.receive.records import AssociationRecord, StoredInstance
@@ -26,14 +27,15 @@ from flows.completeness import Completeness
 from flows.encoding import configuration_hash
 from flows.installation import Installation
 from flows.intake import Intake
-from flows.journal import JournalError, open_journal
+from flows.journal import Journal, JournalError, open_journal
 from flows.metrics import MetricsServer
+from flows.nodes import DimseNode
 from flows.prefect_server import child_environment, log_path, server_program, wait_until_healthy
 from flows.settings import Settings
 from flows.supervisor import Program, SupervisedProcess
 from models.registry import Registry
 
-__all__ = ["Running", "ServiceError", "running", "serve"]
+__all__ = ["Running", "ServiceError", "commitment_taker", "running", "serve"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -171,7 +173,7 @@ def _start_receiving(settings: Settings, stack: AsyncExitStack, journal: Any, me
         maximum_object_bytes=listening.maximum_object_bytes,
         is_own_result=is_own_result,
         observer=observer,
-        commitment_reported=lambda report, _peer: journal.record_commitment(report),
+        commitment_reported=commitment_taker(journal, settings),
     )
     intake = Intake(
         journal,
@@ -187,6 +189,27 @@ def _start_receiving(settings: Settings, stack: AsyncExitStack, journal: Any, me
     listener.start()
     stack.callback(listener.stop)
     return listener.port
+
+
+def commitment_taker(journal: Journal, settings: Settings) -> Callable[[CommitmentReport, str], None]:
+    """Return what takes commitment reports: each from the archive that was asked, and from no other peer.
+
+    The taker raises UnknownTransaction where the calling AE title is not that of the destination's node, or
+    the report names nothing that was asked for.
+    """
+
+    def take(report: CommitmentReport, calling_ae_title: str) -> None:
+        title = calling_ae_title.strip().upper()
+        destinations = {
+            name
+            for name, node in settings.nodes.items()
+            if isinstance(node, DimseNode) and node.ae_title.strip().upper() == title
+        }
+        outcome = journal.record_commitment(report, destinations)
+        if outcome.unmatched:
+            _LOG.warning("a commitment report names %d objects that it is not about", outcome.unmatched)
+
+    return take
 
 
 class _WakingObserver:

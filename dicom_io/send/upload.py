@@ -34,6 +34,9 @@ _REFUSALS = {
 }
 """Statuses by which a server wants no request of ours at all."""
 
+_WITH_RESPONSE = frozenset({200, 202, 409})
+"""Statuses with which a server sends a Store Instances Response (PS3.18 10.5.3)."""
+
 _BUSY = frozenset({429, 502, 503, 504, 507})
 """Statuses after which nothing more is sent in this call."""
 
@@ -204,9 +207,12 @@ class Upload:
             return
         self._reached = True
         self._losses = 0
-        if named and answer.response is not None:
+        if named and answer.response is not None and status in _WITH_RESPONSE:
             for item in batch:
                 self._note_named(item, status, answer.response)
+        elif answer.response is not None and answer.response.stored and status not in _BUSY:
+            for item in batch:
+                self._note_doubtful(item, status)
         elif status in _BUSY:
             error = SendError(f"{self._address} answered HTTP {status}: it is busy or full; send again later")
             self._stop(batch, error)
@@ -227,6 +233,13 @@ class Upload:
         else:
             error = f"{self._address} answered HTTP {status} and says nothing about it; it may have it"
             self._results.note(item.index, item.result(None, error))
+
+    def _note_doubtful(self, item: Item, status: int) -> None:
+        error = (
+            f"{self._address} answered HTTP {status} and lists objects as stored, which contradict each other; "
+            "it may have the object"
+        )
+        self._results.note(item.index, item.result(None, error))
 
     def _note_unnamed(self, item: Item, status: int) -> None:
         if httpx.codes.is_error(status):

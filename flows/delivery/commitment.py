@@ -57,9 +57,9 @@ def ask_for_commitment(
         journal.mark_deliveries([_without_commitment(one, node, destination) for one in asked])
     elif answer.report is not None:
         try:
-            journal.record_commitment(answer.report)
+            journal.record_commitment(answer.report, {destination})
         except UnknownTransaction:
-            _LOG.warning("destination %s reported a transaction that was not asked for", destination)
+            _LOG.warning("destination %s reported what it was not asked for", destination)
     elif answer.error is not None:
         journal.commitment_not_taken(transaction_uid, answer.error)
 

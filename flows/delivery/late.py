@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from flows.delivery.claims import claimed, lease_s
 from flows.delivery.commitment import ask_for_commitment
 from flows.delivery.run import MOST_THREADS
 from flows.delivery.schedule import has_expired, is_due
-from flows.delivery.storing import store
-from flows.journal import DELIVERABLE_JOB_STATES, DeliveryOutcome, DeliveryRecord, Journal
+from flows.delivery.storing import not_configured, store
+from flows.journal import FINAL_JOB_STATES, DeliveryOutcome, DeliveryRecord, Journal
 from flows.loops import PassIncomplete
 from flows.settings import Settings
 
@@ -23,6 +25,7 @@ __all__ = ["LateDelivery", "deliver_now", "retry_deliveries"]
 _LOG = logging.getLogger(__name__)
 
 _AT_A_TIME = 500
+_LOOK_S = 0.2
 
 
 class LateDelivery:
@@ -87,13 +90,16 @@ class LateDelivery:
 def _serve(
     journal: Journal, settings: Settings, destination: str, due: Sequence[DeliveryRecord], now: datetime
 ) -> int:
-    expired = [one for one in due if has_expired(one, settings, now)]
-    if expired:
-        journal.mark_deliveries([_given_up(one) for one in expired])
-        _LOG.error("destination %s: %d deliveries given up", destination, len(expired))
-    gone = {one.id for one in expired}
-    left = [one for one in due if one.id not in gone]
-    taken, problem = _bring(journal, settings, destination, left)
+    with claimed(journal, settings, destination, [one.id for one in due]) as held:
+        # Another process may have tried them a moment ago.
+        still_due = [one for one in held if is_due(one, settings, now)]
+        expired = [one for one in still_due if has_expired(one, settings, now)]
+        if expired:
+            journal.mark_deliveries([_given_up(one, settings) for one in expired])
+            _LOG.error("destination %s: %d deliveries given up", destination, len(expired))
+        gone = {one.id for one in expired}
+        left = [one for one in still_due if one.id not in gone]
+        taken, problem = _bring(journal, settings, destination, left)
     missing = sum(one.state != "awaiting" for one in left)
     if missing:
         _LOG.warning(
@@ -117,10 +123,27 @@ def _bring(
     return taken, problem
 
 
-def _given_up(delivery: DeliveryRecord) -> DeliveryOutcome:
+def _bring_now(journal: Journal, settings: Settings, destination: str, delivery_ids: Sequence[int]) -> int:
+    """Bring what nobody else is bringing; wait for who is, as long as its claim may last, and do the rest."""
+    left, taken = set(delivery_ids), 0
+    end = time.monotonic() + lease_s(settings, destination) + _LOOK_S
+    while True:
+        with claimed(journal, settings, destination, sorted(left)) as held:
+            ours = [one for one in held if one.job_state in FINAL_JOB_STATES]
+            taken += _bring(journal, settings, destination, ours)[0]
+        left -= {one.id for one in held}
+        left &= {one.id for one in journal.open_deliveries()}
+        if not left or time.monotonic() > end:
+            return taken
+        time.sleep(_LOOK_S)
+
+
+def _given_up(delivery: DeliveryRecord, settings: Settings) -> DeliveryOutcome:
     if delivery.state == "awaiting":
         text = f"stored, and not committed after {delivery.commitment_requests} requests"
-        if delivery.error:
+        if delivery.destination not in settings.nodes:
+            text += f": {not_configured(delivery.destination)}"
+        elif delivery.error:
             text += f": {delivery.error}"
         return DeliveryOutcome(delivery.id, "dead", text, "no-commitment")
     return DeliveryOutcome(
@@ -144,7 +167,8 @@ def retry_deliveries(journal: Journal, settings: Settings, now: datetime) -> int
 def deliver_now(journal: Journal, settings: Settings, delivery_ids: Sequence[int]) -> int:
     """Try these deliveries at once, due or not, wait for the end, and return how many objects were taken.
 
-    Deliveries whose job is still on its way are left to it.
+    Deliveries whose job is still on its way are left to it; those that another process is bringing at the
+    moment are waited for.
 
     Raises
     ------
@@ -152,14 +176,13 @@ def deliver_now(journal: Journal, settings: Settings, delivery_ids: Sequence[int
         Some destinations could not even be tried; all others were.
     """
     chosen = set(delivery_ids)
-    by_destination: dict[str, list[DeliveryRecord]] = {}
+    by_destination: dict[str, list[int]] = {}
     for delivery in journal.open_deliveries():
-        if delivery.id in chosen and delivery.job_state in DELIVERABLE_JOB_STATES:
-            by_destination.setdefault(delivery.destination, []).append(delivery)
+        if delivery.id in chosen and delivery.job_state in FINAL_JOB_STATES:
+            by_destination.setdefault(delivery.destination, []).append(delivery.id)
     with ThreadPoolExecutor(MOST_THREADS, "deliver-now") as threads:
         begun = [
-            threads.submit(lambda *bring: _bring(*bring)[0], journal, settings, name, deliveries)
-            for name, deliveries in by_destination.items()
+            threads.submit(_bring_now, journal, settings, name, ids) for name, ids in by_destination.items()
         ]
     return _total(begun, "served")
 

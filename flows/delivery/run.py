@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from flows.delivery.claims import claimed
 from flows.delivery.commitment import ask_for_commitment
 from flows.delivery.schedule import attempts_in_run
 from flows.delivery.storing import store
@@ -91,14 +92,15 @@ def _to_send(deliveries: Sequence[DeliveryRecord]) -> list[DeliveryRecord]:
 def _serve(
     journal: Journal, settings: Settings, destination: str, found: Sequence[DeliveryRecord], attempt: int
 ) -> tuple[int, str]:
-    taken, problem = store(journal, settings, destination, _to_send(found))
-    ours = {one.id for one in found}
-    stored = [
-        one
-        for one in journal.open_deliveries(found[0].job_id)
-        if one.id in ours and one.state == "awaiting" and (attempt == 1 or one.asked_at is None)
-    ]
-    ask_for_commitment(journal, settings, destination, stored)
+    with claimed(journal, settings, destination, [one.id for one in found]) as held:
+        taken, problem = store(journal, settings, destination, _to_send(held))
+        ours = {one.id for one in held}
+        stored = [
+            one
+            for one in journal.open_deliveries(found[0].job_id)
+            if one.id in ours and one.state == "awaiting" and (attempt == 1 or one.asked_at is None)
+        ]
+        ask_for_commitment(journal, settings, destination, stored)
     return taken, problem
 
 

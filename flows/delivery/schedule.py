@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from flows.journal import DELIVERABLE_JOB_STATES, FINAL_JOB_STATES, DeliveryRecord
+from flows.journal import FINAL_JOB_STATES, DeliveryRecord
 from flows.nodes import DicomwebNode, DimseNode, FolderNode
 from flows.settings import Settings
 
@@ -29,12 +29,13 @@ def is_due(delivery: DeliveryRecord, settings: Settings, now: datetime) -> bool:
     """Return whether something is to be done for a delivery that its run has left behind.
 
     What failed is sent again after pauses that double. Commitment is asked for again when no report came
-    within the node's time, and sooner when the request itself was not taken.
+    within the node's time, and sooner when the request itself was not taken. What an ended job has left is
+    due in whatever state it ended: where it failed, only a person can have opened its deliveries again.
     """
-    if delivery.state == "awaiting":
-        return delivery.job_state in FINAL_JOB_STATES and _is_to_be_asked(delivery, settings, now)
-    if delivery.job_state not in DELIVERABLE_JOB_STATES:
+    if delivery.job_state not in FINAL_JOB_STATES:
         return False
+    if delivery.state == "awaiting":
+        return _is_to_be_asked(delivery, settings, now)
     if delivery.state == "pending":
         return True
     later = delivery.attempts - attempts_in_run(settings, delivery.destination)
@@ -44,7 +45,7 @@ def is_due(delivery: DeliveryRecord, settings: Settings, now: datetime) -> bool:
 def _is_to_be_asked(delivery: DeliveryRecord, settings: Settings, now: datetime) -> bool:
     node = settings.nodes.get(delivery.destination)
     if node is None:
-        return False
+        return has_expired(delivery, settings, now)
     if delivery.asked_at is None or not isinstance(node, DimseNode):
         return True
     if delivery.transaction_uid is not None:
@@ -59,10 +60,15 @@ def _pause(delivery: DeliveryRecord, settings: Settings, later: int) -> timedelt
 
 
 def has_expired(delivery: DeliveryRecord, settings: Settings, now: datetime) -> bool:
-    """Return whether a delivery was tried, or a commitment waited for, as long as the node is worth."""
+    """Return whether a delivery was tried, or a commitment waited for, as long as the node is worth.
+
+    The time begins again, once, when the destination says that it does not keep what it had taken.
+    """
     since = delivery.created_at
     if delivery.state == "awaiting":
         since = max(since, delivery.stored_at or since)
     elif not delivery.attempts:
         return False
+    else:
+        since = max(since, delivery.uncommitted_at or since)
     return now - since > timedelta(hours=patience(settings, delivery.destination).give_up_after_h)

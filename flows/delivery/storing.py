@@ -13,9 +13,14 @@ from flows.journal import DeliveryOutcome, DeliveryRecord, DeliveryState, Journa
 from flows.nodes import DicomwebNode, DimseNode, FolderNode
 from flows.settings import Settings
 
-__all__ = ["store"]
+__all__ = ["not_configured", "store"]
 
 _BLOCK = 1 << 20
+
+
+def not_configured(destination: str) -> str:
+    """Return why nothing can be done for a destination that left the settings."""
+    return f"no node {destination!r} is configured any more"
 
 
 def store(
@@ -34,7 +39,7 @@ def store(
     problem = "" if len(kept) == len(missing) else f"{len(missing) - len(kept)} kept objects gone or changed"
     node = settings.nodes.get(destination)
     if node is None:
-        text = f"no node {destination!r} is configured any more"
+        text = not_configured(destination)
         journal.mark_deliveries([DeliveryOutcome(delivery.id, "failed", text) for delivery in kept])
         return 0, problem or text
     storing = _Storing(journal, kept, _state_after(node))

@@ -7,7 +7,7 @@ PS3.4 Annex J; Failure Reason (0008,1197): PS3.3 C.14.1.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,16 +20,17 @@ from flows.journal.tables import commitments, deliveries, results
 
 __all__ = ["CommitmentsJournal", "failure_in_words"]
 
+_OTHER_CLASS: Final = 0x0119
 _FAILURE_REASONS: Final = {
     0x0110: "processing failure",
     0x0112: "it does not have the object",
-    0x0119: "it has the object under another SOP class",
+    _OTHER_CLASS: "it has the object under another SOP class",
     0x0122: "it does not support the SOP class",
     0x0131: "the transaction UID was used before",
     0x0213: "resource limitation",
 }
 # Sending the same bytes again cannot mend these.
-_PERMANENT: Final = frozenset({0x0119, 0x0122})
+_PERMANENT: Final = frozenset({_OTHER_CLASS, 0x0122})
 
 
 def failure_in_words(reason: int) -> str:
@@ -87,36 +88,45 @@ class CommitmentsJournal(DeliveriesJournal):
         with self._reading() as connection:
             return not self._open(connection, transaction_uid)
 
-    def record_commitment(self, report: CommitmentReport) -> CommitmentOutcome:
+    def record_commitment(
+        self, report: CommitmentReport, destinations: Collection[str] | None = None
+    ) -> CommitmentOutcome:
         """Note an archive's report: what it committed is done, what it did not is sent again.
 
-        Objects that the report does not name go on waiting. A report that comes again changes nothing, and
-        neither does one on objects that were sent anew since it was asked for.
+        Objects that the report does not name go on waiting; an object is named by its class and its
+        instance. A report that comes again changes nothing, and neither does one on objects that were sent
+        anew since it was asked for. Of a dead letter it is noted that it is not even stored.
+
+        Parameters
+        ----------
+        destinations : collection of str, optional
+            Those that the report may be of; any if not given.
 
         Raises
         ------
         dicom_io.commitment.UnknownTransaction
-            Nothing was asked for under this transaction UID.
+            Nothing was asked for under this transaction UID, or not of these destinations, or nothing of
+            what the report names.
         """
         with self._writing() as connection:
             rows = self._asked_for(connection, report.transaction_uid)
-            if not rows:
+            if not rows or (destinations is not None and any(r.destination not in destinations for r in rows)):
                 raise UnknownTransaction(
-                    f"no storage commitment was asked for as transaction {report.transaction_uid}"
+                    f"no storage commitment was asked for as transaction {report.transaction_uid} there"
                 )
-            reasons = {reference.sop_instance_uid: reason for reference, reason in report.failed}
-            kept = {reference.sop_instance_uid for reference in report.committed} - set(reasons)
+            kept, reasons, unmatched = _matched(report, rows)
+            if unmatched and not kept and not reasons:
+                raise UnknownTransaction("a report names nothing of what its transaction asked for")
             fresh = [row for row in rows if row.outcome is None]
             now = self._clock()
-            committed = [row for row in fresh if row.sop_instance_uid in kept]
-            failed = [row for row in fresh if row.sop_instance_uid in reasons]
+            committed = [row for row in fresh if row.id in kept]
             self._commit(connection, report.transaction_uid, committed, now)
             resent = 0
-            for row in failed:
-                resent += self._fail(
-                    connection, report.transaction_uid, row, reasons[row.sop_instance_uid], now
-                )
-            return CommitmentOutcome(len(committed), resent, self._open(connection, report.transaction_uid))
+            for row in fresh:
+                if row.id in reasons:
+                    resent += self._fail(connection, report.transaction_uid, row, reasons[row.id], now)
+            still_open = self._open(connection, report.transaction_uid)
+            return CommitmentOutcome(len(committed), resent, still_open, unmatched)
 
     def _asked_for(self, connection: Connection, transaction_uid: str) -> Sequence[Row[*tuple[Any, ...]]]:
         """Lock the deliveries of a transaction, and only then look: a report may come twice at once."""
@@ -132,6 +142,10 @@ class CommitmentsJournal(DeliveriesJournal):
                 commitments.c.outcome,
                 deliveries.c.id,
                 deliveries.c.state,
+                deliveries.c.dead_reason,
+                deliveries.c.destination,
+                deliveries.c.uncommitted_at,
+                results.c.sop_class_uid,
                 results.c.sop_instance_uid,
             )
             .join(deliveries, deliveries.c.id == commitments.c.delivery_id)
@@ -165,18 +179,21 @@ class CommitmentsJournal(DeliveriesJournal):
         now: datetime,
     ) -> int:
         self._settle(connection, transaction_uid, row.id, "failed", now)
-        if row.state != "awaiting":
+        if row.state not in {"awaiting", "dead"}:
             return 0
-        dead = reason in _PERMANENT
+        permanent = reason in _PERMANENT
+        dead = permanent or row.state == "dead"
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == row.id)
             .values(
                 state="dead" if dead else "failed",
-                dead_reason="refused" if dead else None,
+                dead_reason="refused" if permanent else row.dead_reason,
                 state_at=now,
                 stored_at=None,
                 transaction_uid=None,
+                # Patience begins anew, once: who takes and never commits is given up all the same.
+                uncommitted_at=row.uncommitted_at or now,
                 error=f"not committed: {failure_in_words(reason)}",
             )
         )
@@ -203,3 +220,32 @@ class CommitmentsJournal(DeliveriesJournal):
                 )
             ).scalar_one()
         )
+
+
+def _matched(
+    report: CommitmentReport, rows: Sequence[Row[*tuple[Any, ...]]]
+) -> tuple[set[int], dict[int, int], int]:
+    """Return the deliveries that a report commits, those that it does not with why, and what is no match.
+
+    An object that is named in both lists, under whatever class, is not committed.
+    """
+    by_reference = {(row.sop_class_uid, row.sop_instance_uid): row.id for row in rows}
+    by_instance = {row.sop_instance_uid: row.id for row in rows}
+    reasons, unmatched = {}, 0
+    for reference, reason in report.failed:
+        found = by_reference.get((reference.sop_class_uid, reference.sop_instance_uid))
+        if found is None and reason == _OTHER_CLASS:  # it may name the class that it has
+            found = by_instance.get(reference.sop_instance_uid)
+        if found is None:
+            unmatched += 1
+        else:
+            reasons[found] = reason
+    spoken_against = {reference.sop_instance_uid for reference, _ in report.failed}
+    kept = set()
+    for reference in report.committed:
+        found = by_reference.get((reference.sop_class_uid, reference.sop_instance_uid))
+        if found is None:
+            unmatched += 1
+        elif reference.sop_instance_uid not in spoken_against:
+            kept.add(found)
+    return kept, reasons, unmatched

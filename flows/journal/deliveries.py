@@ -20,7 +20,7 @@ from flows.journal.states import (
 )
 from flows.journal.tables import commitments, deliveries, jobs, results, studies
 
-__all__ = ["FRESH", "DeliveriesJournal", "supersede", "with_path"]
+__all__ = ["FRESH", "DeliveriesJournal", "delivery_query", "supersede", "with_path"]
 
 FRESH: Final[Mapping[str, Any]] = {
     "attempts": 0,
@@ -31,11 +31,16 @@ FRESH: Final[Mapping[str, Any]] = {
     "asked_at": None,
     "transaction_uid": None,
     "commitment_requests": 0,
+    "uncommitted_at": None,
 }
 """Columns of a delivery that begins from the beginning."""
 
+# Two processes may have sent it: the first end of a kind is told.
+_NO_NEWS: Final = frozenset({("sent", "sent"), ("dead", "dead"), ("dead", "failed")})
 
-def _delivery_query() -> Select[Any]:
+
+def delivery_query() -> Select[Any]:
+    """Return the query whose rows are the values of delivery records."""
     return (
         select(
             deliveries,
@@ -53,6 +58,10 @@ def _delivery_query() -> Select[Any]:
         .join(jobs, jobs.c.id == deliveries.c.job_id)
         .join(studies, studies.c.id == jobs.c.study_id)
     )
+
+
+def _is_better(present: DeliveryState, news: DeliveryState) -> bool:
+    return present in DELIVERED_STATES or (present, news) == ("awaiting", "failed")
 
 
 def with_path(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
@@ -77,16 +86,16 @@ class DeliveriesJournal(JobsJournal):
 
     def deliveries(self, job_id: int) -> list[DeliveryRecord]:
         """Return all deliveries of a job."""
-        return self._deliveries(_delivery_query().where(deliveries.c.job_id == job_id))
+        return self._deliveries(delivery_query().where(deliveries.c.job_id == job_id))
 
     def pending_deliveries(self, job_id: int | None = None) -> list[DeliveryRecord]:
         """Return what is still to be sent, failed attempts included, of one job or of all."""
-        query = _delivery_query().where(deliveries.c.state.in_(("pending", "failed")))
+        query = delivery_query().where(deliveries.c.state.in_(("pending", "failed")))
         return self._deliveries(query if job_id is None else query.where(deliveries.c.job_id == job_id))
 
     def open_deliveries(self, job_id: int | None = None) -> list[DeliveryRecord]:
         """Return what is still to be sent or to be committed, of one job or of all."""
-        query = _delivery_query().where(deliveries.c.state.in_(sorted(OPEN_DELIVERY_STATES)))
+        query = delivery_query().where(deliveries.c.state.in_(sorted(OPEN_DELIVERY_STATES)))
         return self._deliveries(query if job_id is None else query.where(deliveries.c.job_id == job_id))
 
     def find_deliveries(
@@ -98,7 +107,7 @@ class DeliveriesJournal(JobsJournal):
         limit: int | None = None,
     ) -> list[DeliveryRecord]:
         """Return deliveries in the order of their making, the last ``limit`` of those that are asked for."""
-        query = _delivery_query()
+        query = delivery_query()
         if study_id is not None:
             query = query.where(jobs.c.study_id == study_id)
         if states:
@@ -116,7 +125,7 @@ class DeliveriesJournal(JobsJournal):
         error: str | None = None,
         dead_reason: DeadReason | None = None,
     ) -> DeliveryRecord:
-        """Note the end of a sending attempt; a second "sent" changes nothing.
+        """Note the end of a sending attempt; a second "sent", or a failure of what is dead, changes nothing.
 
         Raises
         ------
@@ -125,13 +134,13 @@ class DeliveriesJournal(JobsJournal):
         """
         with self._writing() as connection:
             self._mark(connection, DeliveryOutcome(delivery_id, state, error, dead_reason))
-            after = connection.execute(_delivery_query().where(deliveries.c.id == delivery_id)).one()
+            after = connection.execute(delivery_query().where(deliveries.c.id == delivery_id)).one()
         return DeliveryRecord(**with_path(after))
 
     def mark_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None:
         """Note the ends of several tries in one transaction.
 
-        Where another process has brought a delivery to a good end meanwhile, that end stays.
+        Where another process has brought a delivery to an end meanwhile, or had it stored, that stays.
         """
         with self._writing() as connection:
             for outcome in sorted(outcomes, key=lambda one: one.delivery_id):
@@ -160,7 +169,7 @@ class DeliveriesJournal(JobsJournal):
     def _mark(self, connection: Connection, outcome: DeliveryOutcome, *, keep_good_end: bool = False) -> None:
         row = self._locked(connection, outcome.delivery_id)
         state = outcome.state
-        if row.state == state == "sent" or (keep_good_end and row.state in DELIVERED_STATES):
+        if (row.state, state) in _NO_NEWS or (keep_good_end and _is_better(row.state, state)):
             return
         check_delivery_step(f"delivery {outcome.delivery_id}", row.state, state)
         now = self._clock()

@@ -12,10 +12,16 @@ from sqlalchemy import Connection, insert, select, update
 from flows.journal.errors import IllegalTransition, StaleRun
 from flows.journal.job_queries import JobQueries
 from flows.journal.records import JobDraft, JobRecord
-from flows.journal.states import ACTIVE_JOB_STATES, FINAL_JOB_STATES, JobState, check_job_step
-from flows.journal.tables import attempts, jobs
+from flows.journal.states import (
+    ACTIVE_JOB_STATES,
+    DELIVERABLE_JOB_STATES,
+    FINAL_JOB_STATES,
+    JobState,
+    check_job_step,
+)
+from flows.journal.tables import attempts, deliveries, jobs
 
-__all__ = ["JobStates", "idempotency_key"]
+__all__ = ["JobStates", "ended_text", "idempotency_key"]
 
 
 def idempotency_key(draft: JobDraft | JobRecord, revision: int, attempt: int, made_at: datetime) -> str:
@@ -37,6 +43,14 @@ def idempotency_key(draft: JobDraft | JobRecord, revision: int, attempt: int, ma
         )
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def ended_text(state: JobState) -> str:
+    """Return why what an ended job left behind is not delivered, and what brings it on."""
+    return (
+        f"the job ended as {state} before this was delivered: `secondread deliver --retry` delivers the kept "
+        "object as it is, `secondread reprocess` has the study read again"
+    )
 
 
 def _check_attempt(job: JobRecord, attempt: int | None) -> None:
@@ -76,6 +90,8 @@ class JobStates(JobQueries):
             if flow_run_id is not None:
                 self._check_run(connection, job, flow_run_id)
             if job.state == "running":
+                # The try before this one is over, and may have been killed.
+                self._release_job(connection, job_id)
                 return job
             now = self._clock()
             values: dict[str, Any] = {"started_at": now}
@@ -96,6 +112,8 @@ class JobStates(JobQueries):
         attempt: int | None = None,
     ) -> JobRecord:
         """End an attempt; the same end a second time changes nothing.
+
+        What a failed, given up or cancelled job has not delivered is a dead letter from then on.
 
         Parameters
         ----------
@@ -169,7 +187,9 @@ class JobStates(JobQueries):
         now = self._clock()
         attempt = job.attempt + 1
         given_up = {"state": "failed", "reason": reason, "finished_at": now}
+        self._reopen_deliveries(connection, job.id, now)
         if job.state in ACTIVE_JOB_STATES:
+            self._release_job(connection, job.id)
             connection.execute(
                 update(attempts)
                 .where(attempts.c.job_id == job.id, attempts.c.attempt == job.attempt)
@@ -243,6 +263,8 @@ class JobStates(JobQueries):
         shared = {"state": state, "reason": values.pop("reason", None)}
         outcome = {"outcome": values.pop("outcome")} if "outcome" in values else {}
         self._update(connection, job, shared | values | outcome | {"state_at": now}, shared | values)
+        if state in FINAL_JOB_STATES - DELIVERABLE_JOB_STATES:
+            self._end_deliveries(connection, job.id, state, now)
         self._note(
             connection,
             "job",
@@ -252,6 +274,30 @@ class JobStates(JobQueries):
             job_id=job.id,
             attempt=job.attempt,
             reason=shared["reason"],
+        )
+
+    def _end_deliveries(self, connection: Connection, job_id: int, state: JobState, now: datetime) -> None:
+        """Have nobody wait for what nothing will send; what was stored still awaits its commitment."""
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.job_id == job_id, deliveries.c.state.in_(("pending", "failed")))
+            .values(state="dead", dead_reason="job-ended", error=ended_text(state), state_at=now)
+        )
+
+    def _reopen_deliveries(self, connection: Connection, job_id: int, now: datetime) -> None:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.job_id == job_id, deliveries.c.dead_reason == "job-ended")
+            .values(
+                state="pending", dead_reason=None, error=None, attempts=0, state_at=now, created_at=now
+            )
+        )
+
+    def _release_job(self, connection: Connection, job_id: int) -> None:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.job_id == job_id, deliveries.c.claimed_by.is_not(None))
+            .values(claimed_by=None, claimed_until=None)
         )
 
     def _update(

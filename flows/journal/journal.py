@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flows.journal.claims import ClaimsJournal
 from flows.journal.commitments import CommitmentsJournal
 from flows.journal.overview import OverviewJournal
 from flows.journal.receiving import ReceivingJournal
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "open_journal"]
 
 
-class Journal(ReceivingJournal, OverviewJournal, ResultsJournal, CommitmentsJournal):
+class Journal(ReceivingJournal, OverviewJournal, ResultsJournal, CommitmentsJournal, ClaimsJournal):
     """Every study, series, instance, job, result object and delivery, with states and times.
 
     It is the truth that everything restarts from. All methods are safe from several threads and

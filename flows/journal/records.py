@@ -210,6 +210,10 @@ class DeliveryRecord:
         The last request for storage commitment; no UID where the destination did not take the request.
     dead_reason : str or None
         Why it was given up, as a code.
+    uncommitted_at : datetime or None
+        When the destination first said of what it had taken that it does not keep it.
+    claimed_by, claimed_until
+        The pass that is delivering it, and when that claim ends by itself.
     pseudonym, route, job_state, revision
         Of the study and the job.
     """
@@ -235,6 +239,9 @@ class DeliveryRecord:
     transaction_uid: str | None = None
     commitment_requests: int = 0
     dead_reason: DeadReason | None = None
+    uncommitted_at: datetime | None = None
+    claimed_by: str | None = None
+    claimed_until: datetime | None = None
     pseudonym: str = ""
     route: str = ""
     revision: int = 1
@@ -280,11 +287,14 @@ class CommitmentOutcome:
         Deliveries that this report has ended, and those that it sends again.
     open : int
         Deliveries of the transaction that no report has named yet.
+    unmatched : int
+        References of the report to nothing that was asked for; another SOP class is another object.
     """
 
     committed: int = 0
     failed: int = 0
     open: int = 0
+    unmatched: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from sqlalchemy import insert, select, update
 
 from flows.journal.deliveries import FRESH, DeliveriesJournal, supersede, with_path
 from flows.journal.errors import ConflictingResult, ReprocessRefused
+from flows.journal.job_states import ended_text
 from flows.journal.records import DeliveryRecord, JobRecord, ResultObject, ResultRecord
-from flows.journal.states import FINAL_JOB_STATES
+from flows.journal.states import DELIVERABLE_JOB_STATES, FINAL_JOB_STATES
 from flows.journal.tables import deliveries, jobs, results
 
 __all__ = ["ResultsJournal"]
@@ -35,7 +36,8 @@ class ResultsJournal(DeliveriesJournal):
         """
         now = self._clock()
         with self._writing() as connection:
-            self._job(connection, job_id, lock=True)
+            job = self._job(connection, job_id, lock=True)
+            ended = job.state in FINAL_JOB_STATES - DELIVERABLE_JOB_STATES
             for one in objects:
                 held = connection.execute(
                     select(results.c.id, results.c.job_id, results.c.sha256).where(
@@ -73,7 +75,9 @@ class ResultsJournal(DeliveriesJournal):
                             "job_id": job_id,
                             "result_id": result_id,
                             "destination": destination,
-                            "state": "pending",
+                            "state": "dead" if ended else "pending",
+                            "dead_reason": "job-ended" if ended else None,
+                            "error": ended_text(job.state) if ended else None,
                             "attempts": 0,
                             "commitment_requests": 0,
                             "created_at": now,

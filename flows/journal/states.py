@@ -27,12 +27,13 @@ JobState = Literal[
     "waiting", "submitted", "running", "completed", "refused", "failed", "dead-letter", "cancelled"
 ]
 DeliveryState = Literal["pending", "sent", "awaiting", "committed", "failed", "dead"]
-DeadReason = Literal["refused", "given-up", "kept-object", "no-commitment"]
+DeadReason = Literal["refused", "given-up", "kept-object", "no-commitment", "job-ended"]
 """Why a delivery is a dead letter: the destination will never take it, it took too long, the kept object is
-gone or changed, or the destination does not commit though it must."""
+gone or changed, the destination does not commit though it must, or the job ended without a result."""
 
 ACTIVE_JOB_STATES: Final = frozenset[JobState]({"waiting", "submitted", "running"})
-# A refused job has objects too: the report that its study was not read.
+# Jobs whose open deliveries go on after them; those of other jobs end with the job, and go on where a
+# person says so. A refused job has objects too: the report that its study was not read.
 DELIVERABLE_JOB_STATES: Final = frozenset[JobState]({"completed", "refused"})
 FINAL_JOB_STATES: Final = frozenset[JobState](get_args(JobState)) - ACTIVE_JOB_STATES
 DELIVERED_STATES: Final = frozenset[DeliveryState]({"sent", "committed"})

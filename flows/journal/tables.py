@@ -262,6 +262,9 @@ deliveries: Final = Table(
     _uid("transaction_uid", index=True),
     Column("commitment_requests", Integer, nullable=False, server_default="0"),
     Column("dead_reason", String(32)),
+    _time("uncommitted_at", nullable=True),
+    Column("claimed_by", String(64), index=True),
+    _time("claimed_until", nullable=True),
     UniqueConstraint("result_id", "destination"),
 )
 

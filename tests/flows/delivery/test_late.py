@@ -66,7 +66,8 @@ def due_after(**values: Any) -> float | None:
         ({"attempts": 5000}, 60),
         ({"state": "pending", "attempts": 0}, 0),
         ({"job_state": "running"}, None),
-        ({"state": "pending", "job_state": "failed"}, None),
+        ({"state": "pending", "job_state": "failed"}, 0),
+        ({"state": "pending", "job_state": "waiting"}, None),
         ({"state": "sent"}, None),
         ({"state": "committed"}, None),
         ({"state": "dead"}, None),
@@ -76,7 +77,7 @@ def due_after(**values: Any) -> float | None:
         ({"state": "awaiting", "asked_at": THEN, "transaction_uid": "2.25.1"}, 100),
         ({"state": "awaiting", "asked_at": THEN, "commitment_requests": 1}, 10),
         ({"state": "awaiting", "asked_at": THEN, "commitment_requests": 3}, 40),
-        ({"state": "awaiting", "destination": "gone"}, None),
+        ({"state": "awaiting", "destination": "gone"}, 10**6),
         ({"state": "awaiting", "destination": "share", "asked_at": THEN}, 0),
     ],
 )
@@ -94,6 +95,10 @@ def test_when_it_is_due(values: dict[str, Any], seconds: float | None) -> None:
         ({"destination": "gone"}, 73, True),
         ({"state": "awaiting", "stored_at": THEN + timedelta(hours=1)}, 2.9, False),
         ({"state": "awaiting", "stored_at": THEN + timedelta(hours=1)}, 3.1, True),
+        ({"destination": "gone", "state": "awaiting", "stored_at": THEN}, 71, False),
+        ({"destination": "gone", "state": "awaiting", "stored_at": THEN}, 73, True),
+        ({"uncommitted_at": THEN + timedelta(hours=1)}, 2.9, False),
+        ({"uncommitted_at": THEN + timedelta(hours=1)}, 3.1, True),
         ({"created_at": THEN + timedelta(hours=5), "state": "awaiting", "stored_at": THEN}, 6, False),
     ],
 )
@@ -255,6 +260,7 @@ def test_killed_between_storing_and_commitment(desk: MakeDesk, journal_url: str)
         held.set()
         assert made.states("pacs") == ["awaiting"] * 3
         time.sleep(0.2)
+        made.journal.start_job(made.job.id)
         assert deliver(made.journal, made.settings, made.job).sent == 0
     assert made.states("pacs") == ["committed"] * 3
     assert set(pacs.taken.values()) == {1}
@@ -274,6 +280,7 @@ def test_killed_in_the_middle_of_storing(desk: MakeDesk, journal_url: str) -> No
         _killed(made, journal_url, pacs.node().port, lambda: len(begun) == 3)
         assert made.states("pacs") == ["awaiting"] * 2 + ["pending"] * 3
         held.set()
+        made.journal.start_job(made.job.id)
         assert deliver(made.journal, made.settings, made.job).sent == 3
     assert made.states("pacs") == ["committed"] * 5
     assert [pacs.taken[one.sop_instance_uid] for one in made.objects[:2]] == [1, 1]

@@ -16,6 +16,7 @@ from dicom_io.archive_commitment import CommitmentService
 from dicom_io.receive.inbox import Inbox
 from dicom_io.receive.listener import Listener
 from flows.delivery import deliver
+from flows.service import commitment_taker
 from flows.settings import DimseNode, FolderNode, Peer
 from tests.dicom_io.receive.support import CT, MemoryRecorder
 from tests.dicom_io.send.certificates import Authority
@@ -41,7 +42,7 @@ def listening(desk: Desk, folder: Path) -> Iterator[Listener]:
         host="127.0.0.1",
         port=0,
         peers=(Peer(ae_title="*"),),
-        commitment_reported=lambda report, _peer: desk.journal.record_commitment(report),
+        commitment_reported=commitment_taker(desk.journal, desk.settings),
     )
     listener.start()
     try:
