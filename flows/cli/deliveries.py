@@ -14,7 +14,7 @@ from flows.cli.errors import CommandError
 from flows.cli.journals import journal
 from flows.journal import DeliveryRecord, DeliveryState, Journal
 
-__all__ = ["app", "delivery_json", "print_deliveries", "study_id"]
+__all__ = ["app", "check_destination", "delivery_json", "print_deliveries", "study_id"]
 
 app = typer.Typer(add_completion=False)
 
@@ -33,8 +33,11 @@ def _time(moment: datetime | None) -> str:
     return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def print_deliveries(deliveries: Sequence[DeliveryRecord]) -> None:
-    """Print deliveries as a table for people."""
+def print_deliveries(deliveries: Sequence[DeliveryRecord], *, every_object: bool = True) -> None:
+    """Print deliveries as a table for people: every object, or one row for all that share their fate."""
+    if not every_object:
+        _print_groups(deliveries)
+        return
     rows = table(
         "study",
         "job",
@@ -48,7 +51,6 @@ def print_deliveries(deliveries: Sequence[DeliveryRecord]) -> None:
         "last error",
     )
     for one in deliveries:
-        reason = f"{one.dead_reason}: " if one.dead_reason else ""
         rows.add_row(
             one.pseudonym,
             str(one.job_id),
@@ -59,7 +61,32 @@ def print_deliveries(deliveries: Sequence[DeliveryRecord]) -> None:
             _time(one.state_at),
             _time(one.stored_at),
             _time(one.committed_at),
-            reason + (one.error or ""),
+            _error(one),
+        )
+    output.print(rows)
+
+
+def _error(one: DeliveryRecord) -> str:
+    reason = f"{one.dead_reason}: " if one.dead_reason else ""
+    return reason + (one.error or "")
+
+
+def _print_groups(deliveries: Sequence[DeliveryRecord]) -> None:
+    groups: dict[tuple[str, ...], list[DeliveryRecord]] = {}
+    for one in deliveries:
+        key = (one.pseudonym, str(one.job_id), one.destination, one.state, _error(one))
+        groups.setdefault(key, []).append(one)
+    rows = table("study", "job", "destination", "objects", "state", "attempts", "since", "last error")
+    for (pseudonym, job, destination, state, error), members in groups.items():
+        rows.add_row(
+            pseudonym,
+            job,
+            destination,
+            str(len(members)),
+            state,
+            str(max(one.attempts for one in members)),
+            _time(max(one.state_at for one in members)),
+            error,
         )
     output.print(rows)
 
@@ -92,6 +119,15 @@ def delivery_json(one: DeliveryRecord) -> dict[str, Any]:
     }
 
 
+def check_destination(opened: Journal, destination: str | None) -> None:
+    """Raise CommandError for a name that neither the settings nor the journal know: a slip of the pen."""
+    if destination is None or destination in settings().nodes:
+        return
+    if not opened.find_deliveries(destination=destination, limit=1):
+        known = ", ".join(sorted(settings().nodes)) or "none"
+        raise CommandError(f"there is no node {destination!r} in the settings; there are: {known}", 2)
+
+
 def _checked(states: Sequence[str]) -> tuple[DeliveryState, ...]:
     known: tuple[DeliveryState, ...] = get_args(DeliveryState)
     unknown = [state for state in states if state not in known]
@@ -105,6 +141,7 @@ def command(
     study: Annotated[
         str | None, typer.Argument(metavar="[STUDY]", help="One study: Study Instance UID or pseudonym.")
     ] = None,
+    *,
     state: Annotated[
         list[str] | None,
         typer.Option("--state", metavar="STATE", help="Only in this state; may be given several times."),
@@ -112,7 +149,10 @@ def command(
     destination: Annotated[
         str | None, typer.Option("--destination", metavar="NODE", help="Only to this destination.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many to show, the latest.")] = 100,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="A row for every object instead of one for all of one fate.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many objects to look at, the latest.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show deliveries: pending, sent (no commitment offered), awaiting, committed, failed or dead, and why.
@@ -121,12 +161,13 @@ def command(
     """
     states = _checked(state or ())
     with journal(settings()) as opened:
+        check_destination(opened, destination)
         found = opened.find_deliveries(
             study_id=study_id(opened, study), states=states, destination=destination, limit=limit
         )
     if as_json:
         print_json([delivery_json(one) for one in found])
     elif found:
-        print_deliveries(found)
+        print_deliveries(found, every_object=objects)
     else:
         output.print("no such delivery")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,7 +17,7 @@ from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.cli.errors import CommandError
 from flows.cli.journals import journal
-from flows.journal import Journal, Overview, StudyOverview
+from flows.journal import DELIVERED_STATES, JobRecord, Journal, Overview, StudyOverview
 
 __all__ = ["app"]
 
@@ -48,8 +50,16 @@ def _study_row(one: StudyOverview) -> tuple[str, ...]:
         "-" if job is None else job.state,
         _counts(dict(one.deliveries)) if one.deliveries else "-",
         _age(one.study.state_at if job is None else job.state_at),
-        (job.reason if job is not None and job.reason else one.study.reason) or "",
+        _reason(job, dict(one.deliveries)) or one.study.reason or "",
     )
+
+
+def _reason(job: JobRecord | None, deliveries: Mapping[str, int]) -> str | None:
+    """Return why a job is as it is: what a completed one could not deliver is told while it is missing."""
+    if job is None:
+        return None
+    missing = sum(number for state, number in deliveries.items() if state not in DELIVERED_STATES)
+    return None if job.state == "completed" and not missing else job.reason
 
 
 def _page(overview: Overview) -> Group:
@@ -128,9 +138,10 @@ def _one_study(opened: Journal, reference: str, as_json: bool) -> None:
     for line in study.explanation:
         output.print(f"  {line}", markup=False)
     for job in jobs:
+        states = Counter[str](delivery.state for delivery in opened.deliveries(job.id))
         output.print(
             f"job {job.id}: {job.package}, route {job.route}, revision {job.revision}, "
-            f"attempt {job.attempt}: {job.state}" + _because(job.reason),
+            f"attempt {job.attempt}: {job.state}" + _because(_reason(job, states)),
             markup=False,
         )
         stages = opened.stage_times(job.id)

@@ -128,10 +128,11 @@ def test_the_table_names_study_destination_state_and_reason(cli: Cli, journal: J
         "share",
         "dead",
         "sent",
-        "structured-report",
         "refused: ARCHIVE does not",
     ):
         assert text in answer.out
+    assert "structured-report" not in answer.out
+    assert "structured-report" in cli("deliveries", "--objects").out
     assert STUDY not in answer.out
     assert "Zebra" not in answer.out
 
@@ -148,6 +149,12 @@ def test_deliveries_are_chosen(cli: Cli, journal: Journal) -> None:
     (dead,) = cli("deliveries", "--json", "--state", "dead").json
     assert (dead["dead_reason"], dead["attempts"], dead["delivered"]) == ("refused", 1, False)
     assert "no such delivery" in cli("deliveries", "--state", "awaiting").out
+
+
+def test_a_destination_that_nobody_knows_is_a_wrong_call(cli: Cli, journal: Journal) -> None:
+    answer = cli("deliveries", "--destination", "wbe")
+    assert answer.status == 2
+    assert "there is no node 'wbe' in the settings; there are: pacs, share" in answer.err
 
 
 def test_dead_letters_alert_in_the_status(cli: Cli, journal: Journal) -> None:
