@@ -2,7 +2,8 @@
 
 Values are carried over undecoded wherever they are still undecoded: a name in any character set arrives as
 it left, and no patient data passes through a decoder that might warn about it. What is no value of its
-kind (an age of ``62``) is left out, as a result must not inherit the faults of its source.
+kind (an age of ``62``, two values where one may stand) is left out, as a result must not inherit the faults
+of its source.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import re
 from typing import Any
 
 from pydicom.charset import convert_encodings, default_encoding
-from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
+
+from dicom_io.results.values import is_value, single_characters
 
 __all__ = ["PATIENT_AND_STUDY", "TEXT_REPRESENTATIONS", "copy_elements", "copy_patient_and_study"]
 
@@ -24,31 +27,18 @@ TEXT_REPRESENTATIONS = frozenset(
     {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 )
 
-_DATE = r"\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-_TIME = r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?"
-_FORMS = {  # PS3.5 6.2; what is not listed is free text
-    representation: re.compile(form)
-    for representation, form in {
-        "AE": r"[\x20-\x5b\x5d-\x7e]{1,16}",
-        "AS": r"\d{3}[DWMY]",
-        "CS": r"[A-Z0-9 _]{1,16}",
-        "DA": _DATE,
-        "DS": r"(?=.{1,16}$) *[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)? *",
-        "IS": r"(?=.{1,12}$) *[+-]?\d+ *",
-        "TM": _TIME,
-        "UI": r"(?=.{1,64}$)(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))*",
-    }.items()
-}
-_ENUMERATED = {
-    "PatientSex": {"M", "F", "O"},
-    "PatientIdentityRemoved": {"YES", "NO"},
-    "QualityControlSubject": {"YES", "NO"},
-    "SmokingStatus": {"YES", "NO", "UNKNOWN"},
-    "BurnedInAnnotation": {"YES", "NO"},
-    "RecognizableVisualFeatures": {"YES", "NO"},
-    "LossyImageCompression": {"00", "01"},
-}
 _CHARACTER_SET = re.compile(r"ISO[ ._-]?(?P<extended>2022[ ._-])?IR[ ._-]?(?P<number>\d+)", re.IGNORECASE)
+# A raw element is converted at first use, and any malformed value fails here with its own error.
+_CONVERSION_ERRORS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    NotImplementedError,
+    EOFError,
+    OSError,
+)
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 
 # PS3.3 C.7.1.1, C.7.1.3, C.7.2.1 to C.7.2.3; type 2 first, they are there even where the source lacks them
@@ -116,7 +106,13 @@ PATIENT_AND_STUDY = (
 
 
 def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
-    """Copy character set, patient and study of ``source``; empty where a type 2 attribute is missing."""
+    """Copy character set, patient and study of ``source``; empty where a type 2 attribute is missing.
+
+    The Study Instance UID is copied whatever its form. What has too many values is left out: a Patient ID
+    with a backslash would be read as two values, or by its first as that of another patient, so the result
+    has an empty one and names no wrong patient. Patient ID, name, accession number and study ID may be too
+    long, which receivers find by them all the same; other text that is too long is left out.
+    """
     terms = _character_set(source)
     if terms:
         target.SpecificCharacterSet = terms if len(terms) > 1 else terms[0]
@@ -152,66 +148,60 @@ def _complete_conditional_modules(target: Dataset) -> None:
 
 
 def copy_elements(source: Dataset, target: Dataset, keywords: tuple[str, ...]) -> None:
-    """Copy what ``source`` has of ``keywords`` and is a value of its kind; text stays as it is encoded."""
+    """Copy what ``source`` has of ``keywords`` and is a value of its kind; what is none is left out."""
+    character_sets = tuple(_character_set(source))
     for keyword in keywords:
         tag = tag_for_keyword(keyword)
         if tag is None:
             raise ValueError(f"{keyword} is no DICOM keyword")
         if tag in source:
-            element = _carried(source, BaseTag(tag), dictionary_VR(tag))
+            element = _carried(source, BaseTag(tag), dictionary_VR(tag), character_sets)
             if element is not None:
                 target[element.tag] = element
 
 
-def _carried(source: Dataset, tag: BaseTag, representation: str) -> DataElement | RawDataElement | None:
+def _carried(
+    source: Dataset, tag: BaseTag, representation: str, character_sets: tuple[str, ...]
+) -> DataElement | RawDataElement | None:
     raw: Any = source.get_item(tag)
     if isinstance(raw, RawDataElement) and (raw.VR or representation) in TEXT_REPRESENTATIONS:
         value = (raw.value or b"").rstrip(b"\0 ")
-        if not value or not _is_value(tag, representation, value.decode("latin-1")):
+        if not value or not _fits(tag, representation, single_characters(value, character_sets)):
             return None
         if len(value) % 2:
             value += b"\0" if representation == "UI" else b" "
         return RawDataElement(tag, representation, len(value), value, 0, False, True)
-    element = source[tag]
+    try:
+        element = source[tag]
+    except _CONVERSION_ERRORS:
+        return None
     if element.VR == "SQ":
-        items = [_copied_item(item) for item in element.value or ()]
+        items = [_copied_item(item, character_sets) for item in element.value or ()]
         if keyword_for_tag(tag).endswith("CodeSequence"):
             items = [item for item in items if all(keyword in item for keyword in _CODE)]
         return DataElement(tag, "SQ", Sequence(items)) if items else None
-    if element.is_empty or (element.VR in _FORMS and not _is_value(tag, element.VR, _joined(element.value))):
+    if element.is_empty or not _fits(tag, element.VR, _joined(element.value)):
         return None
     return DataElement(tag, element.VR, element.value, already_converted=True)
 
 
-def _is_value(tag: BaseTag, representation: str, text: str) -> bool:
-    form, allowed = _FORMS.get(representation), _ENUMERATED.get(keyword_for_tag(tag))
-    if form is None:
-        return True
-    parts = [part.strip(" ") for part in text.split("\\")]
-    if len(parts) > 1 and _multiplicity(tag) == "1":
-        return False
-    return all(form.fullmatch(part) and (allowed is None or part in allowed) for part in parts if part)
-
-
-def _multiplicity(tag: BaseTag) -> str:
-    try:
-        return dictionary_VM(tag)
-    except KeyError:
-        return ""
+def _fits(tag: BaseTag, representation: str, text: str) -> bool:
+    return keyword_for_tag(tag) == "StudyInstanceUID" or is_value(tag, representation, text)
 
 
 def _joined(value: Any) -> str:
     return "\\".join(map(str, value)) if isinstance(value, (list, MultiValue)) else str(value)
 
 
-def _copied_item(item: Dataset) -> Dataset:
+def _copied_item(item: Dataset, character_sets: tuple[str, ...]) -> Dataset:
     copied = Dataset()
+    character_sets = tuple(_character_set(item)) or character_sets
     copied.set_original_encoding(False, True, item.original_character_set or default_encoding)
     for tag in list(item.keys()):
         if not tag.is_private and tag.element != 0:
             raw: Any = item.get_item(tag)
             representation = raw.VR if raw.VR and raw.VR != "UN" else _known_representation(tag)
-            element = _carried(item, tag, representation) if representation else None
+            element = _carried(item, tag, representation, character_sets) if representation else None
             if element is not None:
                 copied[tag] = element
     return copied

@@ -86,6 +86,7 @@ def encode_film_segmentation(context: FilmContext, sop_instance_uid: str) -> Dat
         instance=instance,
         number=number,
     )
+    segmentation.PatientOrientation = None
     copy_elements(header, segmentation, ("PatientOrientation",))
     shape = (int(header.Rows), int(header.Columns))
     content = Segmentation(

@@ -24,6 +24,7 @@ from dicom_io.reading.volume.grid import (
 from dicom_io.reading.volume.planes import Plane
 from dicom_io.reading.volume.planes import planes_of as stated_planes
 from dicom_io.results.errors import ResultInvalid
+from dicom_io.results.source import copy_elements
 from dicom_io.results.volume_context import VolumeContext
 from models.volume_results import SliceSource
 
@@ -146,9 +147,7 @@ def stand_in(
     made.Rows, made.Columns = int(header.Rows), int(header.Columns)
     if text(header, "LossyImageCompression") == "01":
         made.LossyImageCompression = "01"
-        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-            if keyword in header:
-                setattr(made, keyword, header[keyword].value)
+        copy_elements(header, made, ("LossyImageCompressionRatio", "LossyImageCompressionMethod"))
     if planes is None:
         return made
     plane = planes.geometry[0]

@@ -12,9 +12,10 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from dicom_io.results import encode_overview, encode_structured_report, encoded_bytes
+from dicom_io.results.segmentation import encode_film_segmentation, encode_segmentation
 from tests.dicom_io.results.every_kind import film_objects, volume_objects
 from tests.dicom_io.results.factory import ONE, context, film, header
-from tests.dicom_io.results.volume_factory import volume_context
+from tests.dicom_io.results.volume_factory import volume_context, volume_header
 
 NAMES = {
     "ISO_IR 100": "Müller^Änne",
@@ -182,3 +183,139 @@ def test_private_and_pixel_attributes_stay_behind() -> None:
     report = encode_structured_report(context(source))
     assert not [tag for tag in report if tag.tag.is_private]
     assert "BitsStored" not in report
+
+
+@pytest.mark.parametrize("value", ["1.2.03.4", "1.2.3." + "4" * 70, "00.1"])
+def test_the_study_is_that_of_the_source_whatever_its_form(value: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        attributes = {"StudyInstanceUID": value}
+        films = film_objects(context(header(**attributes), boxes=ONE))
+        volumes = [
+            volume_objects(volume_context(findings=1, attributes=attributes), kind=kind)
+            for kind in ("binary", "labelmap")
+        ]
+        for dataset in [*films.values(), *(one for objects in volumes for one in objects.values())]:
+            back = dcmread(io.BytesIO(encoded_bytes(dataset)))
+            assert raw(back, "StudyInstanceUID").rstrip(b"\0") == value.encode()
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PatientID", b"P\\1"),
+        ("PatientName", b"One^A\\Two^B"),
+        ("AccessionNumber", b"A1\\A2"),
+        ("StudyID", b"1\\2"),
+        ("StudyDescription", b"x" * 65),
+        ("StudyDescription", b"Chest\\Lung"),
+        ("PatientComments", b"x" * 10241),
+        ("PatientOrientation", b"L"),
+        ("PatientOrientation", b"L\\F\\H"),
+        ("RequestingService", b"x" * 65),
+        ("IssuerOfPatientID", b"a\\b"),
+        ("EthnicGroup", b"x" * 17),
+        ("Occupation", b"x" * 17),
+    ],
+)
+def test_too_many_values_and_too_long_ones_are_left_out(keyword: str, value: bytes, touched: bool) -> None:
+    source = with_bytes(header(), keyword, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if touched:
+            assert source[keyword].value is not None
+        objects = film_objects(context(source, boxes=ONE))
+    for kind, dataset in objects.items():
+        assert not dataset.get(keyword), kind
+    assert "PatientID" in objects["segmentation-1"]
+
+
+def test_what_identifies_is_kept_however_long_it_is() -> None:
+    source = header()
+    for keyword in ("PatientID", "PatientName", "AccessionNumber", "StudyID"):
+        with_bytes(source, keyword, b"9" * 70)
+    report = encode_structured_report(context(source))
+    for keyword in ("PatientID", "PatientName", "AccessionNumber", "StudyID"):
+        assert raw(report, keyword) == b"9" * 70
+
+
+@pytest.mark.parametrize(
+    ("character_set", "text"),
+    [
+        ("GB18030", "\u8a8c" * 40),  # its second byte is that of a backslash
+        ("ISO_IR 192", "\u0416" * 60),
+        ("\\ISO 2022 IR 87", "\u3061\u6d5c\u9edb" * 3),
+        ("\\ISO 2022 IR 149", "\uae40" * 30),
+    ],
+)
+def test_characters_count_and_no_byte_of_them_divides_values(character_set: str, text: str) -> None:
+    source = header(SpecificCharacterSet=sets(character_set), PatientName="", StudyDescription=text)
+    report = encode_structured_report(context(source))
+    assert raw(report, "StudyDescription") == raw(source, "StudyDescription") != b""
+
+
+def test_a_film_without_orientation_states_that_it_has_none() -> None:
+    for value in (..., "", ["L"]):
+        made = film_objects(context(header(PatientOrientation=value), boxes=ONE))["segmentation-1"]
+        assert "PatientOrientation" in made
+        assert not made.PatientOrientation
+
+
+NEEDED = {
+    *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns"),
+    *("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames"),
+}
+OPTIONAL = {
+    **dict.fromkeys(("LossyImageCompressionRatio", "LossyImageCompressionMethod", "NumberOfFrames")),
+    **dict.fromkeys(("SpacingBetweenSlices", "SliceThickness", "PositionReferenceIndicator", "Laterality")),
+    **dict.fromkeys(("PregnancyStatus", "SmokingStatus", "PatientSize", "ImageType", "RescaleType")),
+    **dict.fromkeys(("TimezoneOffsetFromUTC", "PatientAge", "LastMenstrualDate", "ViewPosition")),
+    **dict.fromkeys(("OtherPatientIDsSequence", "ProcedureCodeSequence", "PatientBirthTime")),
+}
+
+
+@pytest.mark.parametrize("value", [b"10:1", b"junk\\-1", b"\xff\xfe\x00", b"-5", b"1e999", b""])
+def test_no_optional_attribute_of_the_source_costs_the_segmentation(value: bytes) -> None:
+    film_header, lossy = header(), {"LossyImageCompression": "01"}
+    names = dict.fromkeys([*(element.keyword for element in film_header), *OPTIONAL])
+    volume_names = dict.fromkeys([*(element.keyword for element in volume_header()), *OPTIONAL])
+    failed = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in (name for name in names if name not in NEEDED):
+            made = context(with_bytes(header(**lossy), name, value), boxes=ONE)
+            try:
+                encoded_bytes(encode_film_segmentation(made, str(made.headers[0].SOPInstanceUID)))
+            except Exception as error:
+                failed.append(f"film {name}: {error!r}")
+        for name in (name for name in volume_names if name not in NEEDED):
+            made_volume = volume_context(findings=1, attributes=lossy, shape=(3, 9, 9))
+            for one in made_volume.headers:
+                with_bytes(one, name, value)
+            try:
+                encoded_bytes(encode_segmentation(made_volume))
+            except Exception as error:
+                failed.append(f"volume {name}: {error!r}")
+    assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (b"10:1", None),
+        (b"10\\x", None),
+        (b"1e999", None),
+        (b"10", 10.0),
+        (b"7.5\\10", [7.5, 10.0]),
+        (b"-3", None),
+    ],
+)
+def test_ratios_that_are_not_all_numbers_are_left_out(value: bytes, kept: object) -> None:
+    source = with_bytes(header(LossyImageCompression="01"), "LossyImageCompressionRatio", value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = film_objects(context(source, boxes=ONE))["segmentation-1"]
+    assert made.LossyImageCompression == "01"
+    assert made.get("LossyImageCompressionRatio") == kept
