@@ -236,7 +236,7 @@ class Upload:
 
     def _note_doubtful(self, item: Item, status: int) -> None:
         error = (
-            f"{self._address} answered HTTP {status} and lists objects as stored, which contradict each other; "
+            f"{self._address} answered HTTP {status} and yet lists stored objects; "
             "it may have the object"
         )
         self._results.note(item.index, item.result(None, error))

@@ -24,7 +24,7 @@ _FOLDER_S = 60.0
 
 
 def lease_s(settings: Settings, destination: str) -> float:
-    """Return the seconds after which the claim of a process that was killed ends: twice the node's timeout."""
+    """Return after how many seconds the claim of a killed process ends: twice the node's timeout."""
     node = settings.nodes.get(destination)
     if node is None or isinstance(node, FolderNode):
         return _FOLDER_S

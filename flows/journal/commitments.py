@@ -110,12 +110,14 @@ class CommitmentsJournal(DeliveriesJournal):
         """
         with self._writing() as connection:
             rows = self._asked_for(connection, report.transaction_uid)
-            if not rows or (destinations is not None and any(r.destination not in destinations for r in rows)):
+            if not rows or (
+                destinations is not None and any(r.destination not in destinations for r in rows)
+            ):
                 raise UnknownTransaction(
                     f"no storage commitment was asked for as transaction {report.transaction_uid} there"
                 )
             kept, reasons, unmatched = _matched(report, rows)
-            if unmatched and not kept and not reasons:
+            if unmatched and unmatched == len(report.committed) + len(report.failed):
                 raise UnknownTransaction("a report names nothing of what its transaction asked for")
             fresh = [row for row in rows if row.outcome is None]
             now = self._clock()

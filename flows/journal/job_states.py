@@ -288,9 +288,7 @@ class JobStates(JobQueries):
         connection.execute(
             update(deliveries)
             .where(deliveries.c.job_id == job_id, deliveries.c.dead_reason == "job-ended")
-            .values(
-                state="pending", dead_reason=None, error=None, attempts=0, state_at=now, created_at=now
-            )
+            .values(state="pending", dead_reason=None, error=None, attempts=0, state_at=now, created_at=now)
         )
 
     def _release_job(self, connection: Connection, job_id: int) -> None:

@@ -190,3 +190,80 @@ def test_sent_now(cli: Cli, journal: Journal, archive: ArchiveNode) -> None:
         assert answer.status == 0, answer
         assert len(archive.received(STUDY)) == 1
     assert [one.state for one in journal.find_deliveries()] == ["sent", "sent"]
+
+
+# -- what cannot be brought on by trying again ---------------------------------------------------------
+
+
+@pytest.fixture
+def ended(journal: Journal, tmp_path: Path) -> Journal:
+    """Return the journal with a second job, given up after it had made its object."""
+    study = journal.studies()[0]
+    draft = JobDraft("research", "p", "1.0.0", "h" * 64, "c" * 64, "f" * 64, ("2.25.6",))
+    job = journal.create_job(study.id, draft)
+    assert job is not None
+    journal.start_job(job.id)
+    uid = str(generate_uid())
+    path = save(make_film(SOPInstanceUID=uid, StudyInstanceUID=STUDY), tmp_path / "other.dcm", EXPLICIT)
+    journal.record_results(job.id, [Kept(path, uid)], ["share"])
+    journal.finish_job(job.id, "dead-letter", "the run crashed 3 times")
+    return journal
+
+
+def test_what_a_job_that_was_given_up_left_is_seen_and_delivered(
+    cli: Cli, ended: Journal, tmp_path: Path
+) -> None:
+    assert "DEAD LETTERS for share: 1 job-ended" in cli("status").out
+    (dead,) = cli("deliveries", "--json", "--destination", "share", "--state", "dead").json
+    assert dead["dead_reason"] == "job-ended"
+    assert "deliver --retry" in dead["error"]
+    assert "reprocess" in dead["error"]
+    answer = cli("deliver", "--retry", "--destination", "share", "--now")
+    assert answer.status == 0, answer
+    assert [one.state for one in ended.find_deliveries(destination="share")] == ["sent", "sent"]
+    assert len(list((tmp_path / "share").rglob("*.dcm"))) == 1
+
+
+def test_what_was_revived_for_the_service_can_be_sent_here_instead(cli: Cli, ended: Journal) -> None:
+    assert cli("deliver", "--retry", "--destination", "share").status == 0
+    answer = cli("deliver", "--retry", "--destination", "share", "--now")
+    assert answer.status == 0, answer
+    assert [one.state for one in ended.find_deliveries(destination="share")] == ["sent", "sent"]
+
+
+def test_what_goes_to_a_node_that_is_gone_stays_dead(cli: Cli, ended: Journal, tmp_path: Path) -> None:
+    settings = tmp_path / "secondread.toml"
+    text = settings.read_text()
+    start, end = text.index("[nodes.pacs]"), text.index("[nodes.share]")
+    settings.write_text((text[:start] + text[end:]).replace('["pacs", "share"]', '["share"]'))
+    answer = cli("deliver", "--retry", "--destination", "pacs")
+    assert answer.status == 1
+    assert "no node 'pacs' is configured any more" in " ".join(answer.err.split())
+    assert "reprocess" in answer.err
+    (dead,) = ended.find_deliveries(destination="pacs")
+    assert (dead.state, dead.dead_reason) == ("dead", "refused")
+    answer = cli("deliver", "--retry", STUDY, "--now", "--json")
+    assert answer.status == 1
+    assert sorted((one["destination"], one["state"]) for one in answer.json) == [
+        ("pacs", "dead"),
+        ("share", "sent"),
+    ]
+
+
+def test_what_is_gone_has_to_be_made_again(cli: Cli, ended: Journal, tmp_path: Path) -> None:
+    (tmp_path / "other.dcm").unlink()
+    answer = cli("deliver", "--retry", "--destination", "share", "--now")
+    assert answer.status == 1
+    assert "`secondread reprocess STUDY`" in answer.err
+    assert answer.err.endswith("secondread: 1 of 1 deliveries have not arrived\n")
+
+
+def test_what_the_run_of_a_job_still_delivers_has_not_arrived(cli: Cli, ended: Journal) -> None:
+    job = ended.jobs(states=("dead-letter",))[0]
+    ended.create_attempt(job.id, "again", redeliver=False)
+    ended.start_job(job.id)
+    (one,) = ended.deliveries(job.id)
+    ended.mark_delivery(one.id, "failed", "disk full")
+    answer = cli("deliver", "--retry", "--destination", "share", "--now")
+    assert answer.status == 1
+    assert "1 deliveries are left to the run of their job" in answer.err

@@ -334,6 +334,30 @@ def test_one_object_it_cannot_bear(tmp_path: Path, status: int, permanent: bool)
     assert "Zebra" not in str(results[1].error)
 
 
+@pytest.mark.parametrize("status", [201, 400, 413, 500])
+def test_a_status_that_contradicts_the_list_of_what_is_stored(tmp_path: Path, status: int) -> None:
+    def script(handler: Handler, request: Request) -> None:
+        handler.answer(status, response([item(uid) for uid in request.uids], []))
+
+    with serving(script) as server:
+        results = store_over_web(films(tmp_path, 3), address(server))
+        assert len(server.requests) == 1
+    assert outcomes(results) == [(False, None, False)] * 3
+    assert all("it may have the object" in str(one.error) for one in results)
+
+
+@pytest.mark.parametrize(("status", "permanent"), [(400, True), (500, False)])
+def test_reasons_count_only_in_a_store_instances_response(
+    tmp_path: Path, status: int, permanent: bool
+) -> None:
+    def script(handler: Handler, request: Request) -> None:
+        handler.answer(status, response([], [item(uid, t00081197=0xA700) for uid in request.uids]))
+
+    with serving(script) as server:
+        results = store_over_web(films(tmp_path, 1), address(server))
+    assert outcomes(results) == [(False, None, permanent)]
+
+
 def test_too_large_together(tmp_path: Path) -> None:
     paths = films(tmp_path, 3, rows=100, columns=100)
     large = save(make_film(600, 600), tmp_path / "large.dcm")

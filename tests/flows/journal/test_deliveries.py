@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from flows.journal import ConflictingResult, IllegalTransition, JobDraft, JobRecord, Journal
+from flows.journal import ConflictingResult, DeliveryOutcome, IllegalTransition, JobDraft, JobRecord, Journal
 from tests.flows.conftest import Clock, MakeInstance
 
 Draft = Callable[..., JobDraft]
@@ -85,6 +86,36 @@ def test_given_up_deliveries_are_not_pending(journal: Journal, job: JobRecord) -
     journal.mark_delivery(delivery.id, "dead", "refused by the archive", "refused")
     assert journal.pending_deliveries() == []
     assert journal.overview().deliveries_by_state == {"dead": 1}
+
+
+@pytest.mark.parametrize("second", ["dead", "failed"])
+def test_a_second_deliverer_may_find_it_dead(journal: Journal, job: JobRecord, second: str) -> None:
+    (delivery,) = journal.record_results(job.id, [Encoded()], ["pacs"])
+    dead = journal.mark_delivery(delivery.id, "dead", "refused by the archive", "refused")
+    news = DeliveryOutcome(delivery.id, second, "other", "given-up" if second == "dead" else None)  # type: ignore[arg-type]
+    journal.mark_deliveries([news])
+    assert journal.deliveries(job.id) == [dead]
+
+
+def test_one_of_many_claims_it(journal: Journal, job: JobRecord, clock: Clock) -> None:
+    made = journal.record_results(job.id, [Encoded(), Encoded("sc", "2.25.2")], ["pacs", "folder"])
+    journal.mark_delivery(made[0].id, "sent")
+    chosen = [one.id for one in made]
+    with ThreadPoolExecutor(4) as threads:
+        claims = list(
+            threads.map(lambda n: journal.claim_deliveries(chosen[:: n or 1], f"p{n}", 60), range(4))
+        )
+    assert sorted(one.id for claim in claims for one in claim) == chosen[1:]
+    assert {one.claimed_by for one in journal.deliveries(job.id)[1:]} <= {"p0", "p1", "p2", "p3"}
+    clock.advance(61)
+    assert [one.id for one in journal.claim_deliveries(chosen, "later", 60)] == chosen[1:]
+    journal.release_claims("p0")
+    journal.renew_claims("later", 600)
+    clock.advance(61)
+    assert journal.claim_deliveries(chosen, "other", 60) == []
+    journal.release_claims("later")
+    assert len(journal.claim_deliveries(chosen, "other", 60)) == 3
+    assert journal.claim_deliveries([], "nobody", 60) == []
 
 
 @pytest.mark.parametrize(("redeliver", "left"), [(True, 1), (False, 0)])

@@ -75,3 +75,24 @@ def test_the_step_can_be_taken_back(journal_url: str) -> None:
     engine.dispose()
     with Journal(journal_url) as journal:
         journal.require_current()
+
+
+def test_what_a_job_without_a_result_left_open_is_a_dead_letter(journal_url: str) -> None:
+    engine = _at_revision(journal_url, "0002")
+    now = MOMENT.replace(tzinfo=None) if engine.dialect.name == "sqlite" else MOMENT
+    with engine.begin() as connection:
+        for row in _ROWS:
+            connection.execute(text(row.replace("'completed'", "'dead-letter'")), {"now": now})
+        for number, state in enumerate(("pending", "failed", "awaiting", "sent"), start=1):
+            values = {"id": number, "uid": f"2.25.{number}", "now": now}
+            connection.execute(text(_RESULT), values)
+            connection.execute(text(_DELIVERY), values | {"state": state, "error": None, "sent": None})
+    engine.dispose()
+    with Journal(journal_url) as journal:
+        journal.upgrade()
+        assert [(one.state, one.dead_reason) for one in journal.deliveries(1)] == [
+            ("dead", "job-ended"),
+            ("dead", "job-ended"),
+            ("awaiting", None),
+            ("sent", None),
+        ]

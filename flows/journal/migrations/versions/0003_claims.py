@@ -27,9 +27,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
-    op.execute(
-        "UPDATE deliveries SET state = 'pending', dead_reason = NULL WHERE dead_reason = 'job-ended'"
-    )
+    op.execute("UPDATE deliveries SET state = 'pending', dead_reason = NULL WHERE dead_reason = 'job-ended'")
     op.drop_index(op.f("ix_deliveries_claimed_by"), table_name="deliveries")
     with op.batch_alter_table("deliveries") as table:
         for name in ("uncommitted_at", "claimed_by", "claimed_until"):
