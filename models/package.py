@@ -57,7 +57,7 @@ class About(_Table):
     version: str = Field(pattern=_SEMANTIC_VERSION, description="Semantic version.")
     task: Literal["detect", "segment", "classify", "anomaly", "embed"]
     family: str = Field(description="Which detector of the core reads the members' outputs.")
-    title: str
+    title: str = Field(min_length=1)
     intended_use: str
     limitations: tuple[str, ...] = Field(min_length=1)
     licence: str = Field(description="SPDX expression or the file with the terms of the weights.")
@@ -123,9 +123,11 @@ class FindingConcept(_Table):
     """What a finding is, as a code."""
 
     key: str
-    code: str
+    code: str = Field(pattern=r"^[A-Za-z0-9._-]{1,16}$")
     scheme: Literal["SCT", "DCM", "RADLEX"]
-    meaning: str
+    meaning: str = Field(
+        min_length=1, max_length=64, description="In words; results show the code where it has no ASCII."
+    )
 
 
 class OperatingPoint(_Table):

@@ -126,7 +126,10 @@ def _rounded(value: float) -> float:
 
 def tracking(context: ResultContext, words: str, kind: str) -> TrackingIdentifier:
     """Return tracking identifier and derived tracking UID of one thing of the reading."""
-    return TrackingIdentifier(uid=context.identity.uid(f"tracking:{kind}"), identifier=ascii_text(words))
+    identifier = (
+        ascii_text(words) or kind.replace("-", " ").capitalize()
+    )  # as the segment of a finding has it
+    return TrackingIdentifier(uid=context.identity.uid(f"tracking:{kind}"), identifier=identifier)
 
 
 def algorithm(context: ResultContext) -> AlgorithmIdentification:

@@ -23,6 +23,8 @@ __all__ = [
 AI_NOTICE: Final = "AI result, research use"
 OWN_SCHEME: Final = "99SECONDREAD"
 _CODE_LENGTH = 16
+_PLAIN_CODE = re.compile(rf"[A-Za-z0-9-]{{1,{_CODE_LENGTH}}}")
+_PLAIN_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _COMPONENTS = {
     "member_support": "Member support (fraction of all members)",
     "score_spread": "Spread of member scores (standard deviation)",
@@ -46,20 +48,24 @@ def ascii_text(text: str) -> str:
 
 
 def concept(value: str, scheme: str, meaning: str) -> CodedConcept:
-    """Return a coded concept; the meaning is cut to the 64 characters that it may have."""
-    return CodedConcept(value=value, scheme_designator=scheme, meaning=ascii_text(meaning)[:64])
+    """Return a coded concept.
+
+    The meaning is cut to the 64 characters that it may have; one without anything in ASCII is the code.
+    """
+    shown = "".join(c for c in ascii_text(meaning) if c.isprintable())[:64].strip()
+    return CodedConcept(value=value, scheme_designator=scheme, meaning=shown or value)
 
 
 def own(value: str, meaning: str) -> CodedConcept:
-    """Return a concept of SecondRead's own coding scheme."""
-    return concept(_short(value), OWN_SCHEME, meaning)
+    """Return a concept of SecondRead's own coding scheme; other values give other codes."""
+    return concept(value if _PLAIN_CODE.fullmatch(value) else _hashed(value), OWN_SCHEME, meaning)
 
 
 def component_concept(name: str) -> CodedConcept:
-    """Return the concept of a confidence component, e.g. ``member_support``."""
+    """Return the concept of a confidence component, e.g. ``member_support``; other names give other codes."""
     words = re.sub(r"[^A-Za-z0-9]+", " ", ascii_text(name)).strip()
     meaning = _COMPONENTS.get(name, words[:1].upper() + words[1:])
-    return own(words.lower().replace(" ", "-"), meaning)
+    return own(name.replace("_", "-") if _PLAIN_NAME.fullmatch(name) else _hashed(name), meaning)
 
 
 def coding_scheme_identification() -> Dataset:
@@ -71,8 +77,8 @@ def coding_scheme_identification() -> Dataset:
     return item
 
 
-def _short(value: str) -> str:
-    if len(value) <= _CODE_LENGTH:
-        return value
-    digest = hashlib.sha256(value.encode()).hexdigest()[:5]
-    return f"{value[: _CODE_LENGTH - 6]}-{digest}"
+def _hashed(value: str) -> str:
+    """Return a code of at most 16 characters that tells ``value`` from others, whatever its script."""
+    words = re.sub(r"[^A-Za-z0-9]+", "-", ascii_text(value)).strip("-").lower()
+    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:5]
+    return f"{words[: _CODE_LENGTH - 6] or 'term'}-{digest}"

@@ -57,6 +57,8 @@ def test_a_manifest_that_is_not_toml_is_refused(folder: Path) -> None:
         ("score = 0.5", "score = 1.5", "operating_point.score"),
         ("[resources]", "[resources]\ncolour = 3", "resources.colour"),
         ('modalities = ["CR", "DX"]', "modalities = []", "input.modalities"),
+        ('code = "', 'code = "腫', "findings.0.code"),
+        ('meaning = "', 'meaning = ""\n# "', "findings.0.meaning"),
     ],
 )
 def test_a_broken_manifest_is_refused_by_the_name_of_the_field(

@@ -21,8 +21,11 @@ _LONGEST = 64
 
 
 def tracking(context: ResultContext, number: int, label: str) -> tuple[str, str]:
-    """Return tracking identifier and tracking UID of a finding, the same in every object of a result."""
-    return ascii_text(label), context.identity.uid(f"tracking:finding-{number}")
+    """Return tracking identifier and tracking UID of a finding, the same in every object of a result.
+
+    A label that has nothing in ASCII is replaced by the number of the finding.
+    """
+    return ascii_text(label) or f"Finding {number}", context.identity.uid(f"tracking:finding-{number}")
 
 
 def finding_segment(
@@ -92,7 +95,7 @@ def described(
             name=ascii_text(package.name)[:_LONGEST],
             version=package.version[:_LONGEST],
             family=codes.cid7162.ArtificialIntelligence,
-            source=ascii_text(package.manufacturer)[:_LONGEST],
+            source=ascii_text(package.manufacturer)[:_LONGEST] or None,
             parameters=parameters,
         ),
         anatomic_regions=_regions(segment.site),
