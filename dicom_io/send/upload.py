@@ -235,10 +235,7 @@ class Upload:
             self._results.note(item.index, item.result(None, error))
 
     def _note_doubtful(self, item: Item, status: int) -> None:
-        error = (
-            f"{self._address} answered HTTP {status} and yet lists stored objects; "
-            "it may have the object"
-        )
+        error = f"{self._address} answered HTTP {status} and yet lists stored objects; it may have the object"
         self._results.note(item.index, item.result(None, error))
 
     def _note_unnamed(self, item: Item, status: int) -> None:

@@ -56,6 +56,8 @@ class ClaimsJournal(DeliveriesJournal):
                     .scalars()
                     .all()
                 )
+                if not ours:
+                    continue
                 connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id.in_(ours))
@@ -70,6 +72,7 @@ class ClaimsJournal(DeliveriesJournal):
     def renew_claims(self, owner: str, seconds: float) -> None:
         """Have the claims of a pass last for so long from now."""
         with self._writing() as connection:
+            self._lock_deliveries(connection, deliveries.c.claimed_by == owner)
             connection.execute(
                 update(deliveries)
                 .where(deliveries.c.claimed_by == owner)
@@ -79,6 +82,7 @@ class ClaimsJournal(DeliveriesJournal):
     def release_claims(self, owner: str) -> None:
         """End the claims of a pass."""
         with self._writing() as connection:
+            self._lock_deliveries(connection, deliveries.c.claimed_by == owner)
             connection.execute(
                 update(deliveries)
                 .where(deliveries.c.claimed_by == owner)

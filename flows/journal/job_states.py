@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from flows.journal.errors import IllegalTransition, StaleRun
 from flows.journal.job_queries import JobQueries
@@ -278,6 +278,7 @@ class JobStates(JobQueries):
 
     def _end_deliveries(self, connection: Connection, job_id: int, state: JobState, now: datetime) -> None:
         """Have nobody wait for what nothing will send; what was stored still awaits its commitment."""
+        self._lock_deliveries(connection, deliveries.c.job_id == job_id)
         connection.execute(
             update(deliveries)
             .where(deliveries.c.job_id == job_id, deliveries.c.state.in_(("pending", "failed")))
@@ -285,13 +286,21 @@ class JobStates(JobQueries):
         )
 
     def _reopen_deliveries(self, connection: Connection, job_id: int, now: datetime) -> None:
+        self._lock_deliveries(connection, deliveries.c.job_id == job_id)
         connection.execute(
             update(deliveries)
             .where(deliveries.c.job_id == job_id, deliveries.c.dead_reason == "job-ended")
             .values(state="pending", dead_reason=None, error=None, attempts=0, state_at=now, created_at=now)
         )
 
+    def _lock_deliveries(self, connection: Connection, *which: ColumnElement[bool]) -> None:
+        """Lock rows in the order in which everybody does, so that nobody waits for each other."""
+        connection.execute(
+            select(deliveries.c.id).where(*which).order_by(deliveries.c.id).with_for_update()
+        ).all()
+
     def _release_job(self, connection: Connection, job_id: int) -> None:
+        self._lock_deliveries(connection, deliveries.c.job_id == job_id)
         connection.execute(
             update(deliveries)
             .where(deliveries.c.job_id == job_id, deliveries.c.claimed_by.is_not(None))

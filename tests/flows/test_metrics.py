@@ -202,7 +202,7 @@ def test_dead_letters_and_late_commitments_alert(
     assert figures["secondread_dead_letters", (of_pacs, ("reason", "given-up"))] == 0
     assert figures["secondread_commitment_age_seconds", ()] == pytest.approx(90)
     journal.begin_commitment(made[:2], "2.25.10")
-    references = tuple(CommitmentReference("1.2", f"2.25.{number}") for number in (1, 2))
+    references = tuple(CommitmentReference(one.sop_class_uid, one.sop_instance_uid) for one in made[:2])
     journal.record_commitment(CommitmentReport("2.25.10", references, ()))
     assert _value(server, "secondread_deliveries", state="committed") == 2
     assert _value(server, "secondread_commitment_age_seconds") == 0
