@@ -78,7 +78,8 @@ class ResultOptions(BaseModel):
         description="Volumes of the report point at the segmentation; false for viewers that stop there.",
     )
     film_segmentations: bool = Field(
-        default=False, description="Boxes of films as a segmentation too, for viewers that show no report."
+        default=False,
+        description="Boxes of films as a segmentation too: highdicom reads it, OHIF and dcmqi do not.",
     )
     cad_report: bool = Field(
         default=False, description="A CAD report too (chest: TID 4100), for CAD stations."

@@ -1,4 +1,4 @@
-"""Boxes as masks, for viewers that show no report: one segmentation a film with findings."""
+"""Boxes as masks, for programs that compute with them: one segmentation a film with findings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ def encode_film_segmentation(context: FilmContext, sop_instance_uid: str) -> Dat
     A film has no frame of reference, so the masks have none: no plane position and no orientation, which a
     projection cannot have, but the film as the source of each frame, with its locations preserved. Pixel
     measures are left out too: they come with planes (readers, highdicom's among them, then want a slice
-    thickness), and those of the film hold. Segments count from 1 on each film; identifier and UID of the
+    thickness), and those of the film hold.
+
+    highdicom reads such objects. dcmqi 1.5.7 and OHIF 3.13.2 do not: they want an
+    orientation in the patient, and show the boxes where one and a position are made up. That is not done: it
+    would place a shadow in the patient. Segments count from 1 on each film; identifier and UID of the
     tracking, and the label, are those of the finding.
 
     Parameters

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from models.results import Box
 from tests.conformance.checker import template_errors
 from tests.dicom_io.results.factory import COLUMNS, MANY, ONE, ROWS, context, header
 from tests.dicom_io.results.test_source import EXAMPLES, raw, sets, with_bytes
+from tests.peers import missing
 
 FILM = "2.25.3331"
 MAMMOGRAM = {
@@ -150,6 +153,19 @@ def test_what_is_wrong_is_named(change: Any, message: str) -> None:
     change(again)
     with pytest.raises(ResultInvalid, match=message):
         check_film_segmentation(again, made, FILM)
+
+
+@pytest.mark.peer
+def test_dcmqi_wants_an_orientation_as_the_documentation_says(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("segimage2itkimage")
+    if not program.is_file():
+        missing("the program segimage2itkimage is not installed (PyPI dcmqi)")
+    path = tmp_path / "seg.dcm"
+    path.write_bytes(encoded_bytes(encode_film_segmentation(context(boxes=ONE), FILM)))
+    arguments = ["--inputDICOM", path, "--outputDirectory", tmp_path]
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "Plane Orientation (Patient) is missing" in done.stdout + done.stderr
 
 
 @pytest.mark.peer
