@@ -109,7 +109,7 @@ def test_the_route_chooses_the_type_of_segmentation(kind: str, sop_class: str, t
 
 
 def test_probabilities_that_are_not_there_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ResultInvalid, match="probabilit"):
+    with pytest.raises(ResultInvalid, match="probabilities"):
         encoded(tmp_path, known=False, segmentation="fractional")
 
 

@@ -30,7 +30,7 @@ from tests.viewer.running import RunningViewer, chromium, site_folder, start_vie
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
-_REPORT = "AI result, research use"
+_REPORT = "AI report, research use"
 _TOLERANCE_PX = 2.5
 _MARGIN = 40
 # Half a pixel of the slices is 0.8 mm: a mask has steps, and the image between them is interpolated.
@@ -169,7 +169,7 @@ def compare_segmentation(site: Site, head: Head, name: str) -> tuple[list[Compar
         opened.show_image(image)
         plain = opened.steady()
         assert not coloured(plain).any()
-        opened.open_series("AI result, research use")
+        opened.open_series("AI segmentation, research use")
         wait_until("the segmentation", lambda: page.evaluate(_SEGMENTATIONS))
         opened.show_image(image)
         wait_until("the overlay", lambda: coloured(opened.screenshot()).any())

@@ -53,7 +53,7 @@ def main(target: Path) -> None:
                 orthanc.upload(path)
             for kind, film in films.items():
                 with open_study(browser, viewer.url, film.study) as opened:
-                    opened.open_series("AI result, research use")
+                    opened.open_series("AI report, research use")
                     opened.page.wait_for_selector("svg.svg-layer polyline")
                     opened.steady()
                     _keep(opened.page, target / f"viewer-{kind}.png")
