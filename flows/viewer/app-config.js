@@ -177,12 +177,16 @@
     displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, added =>
       mark(added.displaySetsAdded)
     );
-    const { style } = window.cornerstoneTools.annotation.config;
-    const styles = style.getToolGroupToolStyles('SRToolGroup') || {};
-    style.setToolGroupToolStyles('SRToolGroup', {
-      ...styles,
-      DICOMSRDisplay: { ...styles.DICOMSRDisplay, color: 'rgb(255, 255, 0)' },
-    });
+  };
+
+  // OHIF draws one region of a report in another colour, which here would mean nothing.
+  const colour = 'rgb(255, 255, 0)';
+  const paint = ({ style }) => {
+    const styles = style.getToolGroupToolStyles('SRToolGroup');
+    if (styles && styles.DICOMSRDisplay?.color !== colour) {
+      const one = { ...styles.DICOMSRDisplay, color: colour };
+      style.setToolGroupToolStyles('SRToolGroup', { ...styles, DICOMSRDisplay: one });
+    }
   };
 
   // Words stand beside their region where they cover neither another region nor other words, as far as there
@@ -249,14 +253,35 @@
   // and does not wait for that: every third time there was a film without its findings. So what is missing is
   // drawn again until it is there, and where that does not help it is said in so many words.
   const patience = 6000; // milliseconds
+  const incomplete =
+    'The findings of this report are NOT all shown. Reload the page, or use another viewer.';
+  const warn = message => {
+    const shown = document.getElementById('secondread-warning');
+    if (shown?.textContent === message) {
+      return;
+    }
+    shown?.remove();
+    if (message) {
+      const banner = document.createElement('div');
+      banner.id = 'secondread-warning';
+      banner.setAttribute('role', 'alert');
+      banner.textContent = message;
+      banner.style.cssText =
+        'position:fixed;top:60px;left:50%;transform:translateX(-50%);z-index:1000;padding:10px 16px;' +
+        'max-width:80vw;background:#b91c1c;color:#fff;font-size:16px;border-radius:4px';
+      document.body.append(banner);
+    }
+  };
   const since = new Map();
   const laidOut = new Map();
   const tend = ({ viewportGridService, displaySetService, cornerstoneViewportService }) => {
-    let missing = null;
+    let trouble = null;
     for (const [id, { displaySetInstanceUIDs }] of viewportGridService.getState().viewports) {
-      const report = (displaySetInstanceUIDs || [])
+      const opened = (displaySetInstanceUIDs || [])
         .map(uid => displaySetService.getDisplaySetByUID(uid))
-        .find(one => one?.isImagingMeasurementReport);
+        .filter(one => one);
+      trouble = opened.map(obstacle).find(one => one) || trouble;
+      const report = opened.find(one => one.isImagingMeasurementReport);
       if (!report) {
         since.delete(id);
         laidOut.delete(id);
@@ -278,7 +303,7 @@
       } else {
         since.set(id, since.get(id) || Date.now());
         if (Date.now() - since.get(id) > patience) {
-          missing = id;
+          trouble = trouble || incomplete;
         }
       }
       if (here.length && viewport.getImageData?.()) {
@@ -296,23 +321,7 @@
         }
       }
     }
-    warn(missing);
-  };
-  const warn = missing => {
-    const shown = document.getElementById('secondread-warning');
-    if (missing === null) {
-      shown?.remove();
-    } else if (!shown) {
-      const banner = document.createElement('div');
-      banner.id = 'secondread-warning';
-      banner.setAttribute('role', 'alert');
-      banner.textContent =
-        'The findings of this report are NOT all shown. Reload the page, or use another viewer.';
-      banner.style.cssText =
-        'position:fixed;top:60px;left:50%;transform:translateX(-50%);z-index:1000;padding:10px 16px;' +
-        'background:#b91c1c;color:#fff;font-size:16px;border-radius:4px';
-      document.body.append(banner);
-    }
+    warn(trouble);
   };
   let guarded = false;
   window.setInterval(() => {
@@ -321,7 +330,8 @@
       guarded = true;
       guard(window.services);
     }
-    if (ready) {
+    if (ready && window.services.viewportGridService.serviceImplementation?._getState) {
+      paint(window.cornerstoneTools.annotation.config);
       tend(window.services);
     }
   }, 150);
