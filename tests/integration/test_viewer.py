@@ -90,8 +90,8 @@ def box_on_screen(opened: ViewerPage) -> Extent:
 @pytest.mark.parametrize(
     ("read", "said"),
     [
-        (read_film, ("Nodule 1: 90 %", "Width: 30.8 mm")),
-        (read_mammogram, ("Mammographic breast mass 1: 90 %", "Width: 4.3 mm")),
+        (read_film, ("Nodule 1: 90 %", "H × W: 22.0 × 30.8 mm")),
+        (read_mammogram, ("Mammographic breast mass 1: 90 %", "4.3 mm")),
     ],
 )
 def test_the_box_of_a_report_lies_on_the_finding(

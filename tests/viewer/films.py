@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from dicom_io.phantoms import chest_film
 from dicom_io.results import ResultIdentity, encode_structured_report, write_object
+from dicom_io.results.segmentation import encode_film_segmentation
 from models.phantoms import PhantomNodule, chest_phantom
 from tests.dicom_io.results.cad.cases import MAMMOGRAPHY, mammogram
 from tests.dicom_io.results.factory import context
@@ -21,6 +23,8 @@ from tests.dicom_io.results.factory import context
 __all__ = ["ReadFilm", "read_film", "read_mammogram"]
 
 _SIDE = 880
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class ReadFilm:
     film: Dataset
     paths: tuple[Path, ...]
     report_series: str
-    box: tuple[float, float, float, float]
+    box: Box
 
     @property
     def study(self) -> str:
@@ -38,8 +42,22 @@ class ReadFilm:
         return str(self.film.StudyInstanceUID)
 
 
-def read_film(folder: Path, seed: int, moved: tuple[float, float] = (0.0, 0.0)) -> ReadFilm:
+def read_film(
+    folder: Path,
+    seed: int,
+    moved: tuple[float, float] = (0.0, 0.0),
+    *,
+    boxes: Sequence[Box] | None = None,
+    segmented: bool = False,
+) -> ReadFilm:
     """Write a film with one nodule and a report whose box is ``moved`` by so many columns and rows.
+
+    Parameters
+    ----------
+    boxes : sequence, optional
+        What the report marks in place of the nodule, ``(left, top, right, bottom)`` each.
+    segmented : bool
+        Whether to write the film's segmentation too, which has no place in space.
 
     Returns
     -------
@@ -52,7 +70,8 @@ def read_film(folder: Path, seed: int, moved: tuple[float, float] = (0.0, 0.0)) 
     (truth,) = phantom.nodules
     film_path = folder / "film.dcm"
     film.save_as(film_path, enforce_file_format=True)
-    return _reported(film_path, (truth.box.left, truth.box.top, truth.box.right, truth.box.bottom), moved)
+    box = (truth.box.left, truth.box.top, truth.box.right, truth.box.bottom)
+    return _reported(film_path, box, moved, boxes, segmented)
 
 
 def read_mammogram(folder: Path, seed: int, moved: tuple[float, float] = (0.0, 0.0)) -> ReadFilm:
@@ -81,16 +100,26 @@ def read_mammogram(folder: Path, seed: int, moved: tuple[float, float] = (0.0, 0
 
 
 def _reported(
-    film: Path, box: tuple[float, float, float, float], moved: tuple[float, float], **more: Any
+    film: Path,
+    box: Box,
+    moved: tuple[float, float],
+    boxes: Sequence[Box] | None = None,
+    segmented: bool = False,
+    **more: Any,
 ) -> ReadFilm:
     header = dcmread(film, stop_before_pixels=True)
     (left, top, right, bottom), (dx, dy) = box, moved
+    marked = [(left + dx, top + dy, right + dx, bottom + dy)] if boxes is None else boxes
     made = context(
         header,
-        boxes=((top + dy, left + dx, bottom + dy, right + dx),),
+        boxes=tuple((y, x, below, beside) for x, y, beside, below in marked),
         identity=ResultIdentity(hashlib.sha256(film.read_bytes()).hexdigest(), "ab" * 32, "c" * 64, 1),
         **more,
     )
     report = write_object(encode_structured_report(made), film.parent / "report.dcm", "structured-report")
+    paths = [film, report.path]
+    if segmented:
+        masks = encode_film_segmentation(made, str(header.SOPInstanceUID))
+        paths.append(write_object(masks, film.parent / "segmentation.dcm", "segmentation-1").path)
     series = str(dcmread(report.path, stop_before_pixels=True).SeriesInstanceUID)
-    return ReadFilm(dcmread(film), (film, report.path), series, box)
+    return ReadFilm(dcmread(film), tuple(paths), series, box)

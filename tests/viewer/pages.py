@@ -72,8 +72,13 @@ class ViewerPage:
 
 
 @contextmanager
-def open_study(browser: BrowserContext, origin: str, study: str, *series: str) -> Iterator[ViewerPage]:
-    """Open a study, or some of its series, in a tab of its own and wait until the first image is drawn."""
+def open_study(
+    browser: BrowserContext, origin: str, study: str, *series: str, images: bool = True
+) -> Iterator[ViewerPage]:
+    """Open a study, or some of its series, in a tab of its own and wait until the first image is drawn.
+
+    With ``images=False`` it does not wait: there is none.
+    """
     page = browser.new_page()
     opened = ViewerPage(page)
     page.on("request", lambda request: opened.hosts.add(urlsplit(request.url).netloc))
@@ -81,7 +86,8 @@ def open_study(browser: BrowserContext, origin: str, study: str, *series: str) -
     try:
         chosen = f"&SeriesInstanceUIDs={','.join(series)}" if series else ""
         page.goto(f"{origin}/viewer?StudyInstanceUIDs={study}{chosen}", timeout=_TIMEOUT_MS)
-        page.wait_for_function(_DRAWN, timeout=_TIMEOUT_MS)
+        if images:
+            page.wait_for_function(_DRAWN, timeout=_TIMEOUT_MS)
         yield opened
     finally:
         page.close()
