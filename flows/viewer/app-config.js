@@ -191,7 +191,7 @@
 
   // Words stand beside their region where they cover neither another region nor other words, as far as there
   // is such a place. Words of regions that overlap are put below each other.
-  const [font, lineHeight, padding] = ['15px Helvetica, Arial, sans-serif', 18, 25];
+  const [font, lineHeight, padding] = ['15px Helvetica Neue, Helvetica, Arial, sans-serif', 18, 25];
   const pen = document.createElement('canvas').getContext('2d');
   pen.font = font;
   const common = (a, b) =>
@@ -234,10 +234,10 @@
     const taken = groups.map(one => one.box);
     groups.forEach(({ box, annotations: members }) => {
       const words = members.map(one => one.data.labels.map(line => `${line.label}: ${line.value}`));
-      const width = Math.max(...words.flat().map(line => pen.measureText(line).width)) + 4;
-      const height = words.flat().length * lineHeight;
+      const width = Math.max(...words.flat().map(line => pen.measureText(line).width)) * 1.05 + 10;
+      const height = words.flat().length * lineHeight + 8;
       const cost = at =>
-        taken.reduce((sum, one) => sum + common(at, one), width * height - common(at, screen)) + at.gap;
+        100 * taken.reduce((sum, one) => sum + common(at, one), width * height - common(at, screen)) + at.gap;
       const [best] = placesFor(box, width, height).sort((a, b) => cost(a) - cost(b));
       taken.push(best);
       let { top } = best;
