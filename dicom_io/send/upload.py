@@ -210,14 +210,14 @@ class Upload:
         if named and answer.response is not None and status in _WITH_RESPONSE:
             for item in batch:
                 self._note_named(item, status, answer.response)
-        elif answer.response is not None and answer.response.stored and status not in _BUSY:
-            for item in batch:
-                self._note_doubtful(item, status)
         elif status in _BUSY:
             error = SendError(f"{self._address} answered HTTP {status}: it is busy or full; send again later")
             self._stop(batch, error)
         elif httpx.codes.is_error(status) and len(batch) > 1:
             self._one_by_one(batch)
+        elif answer.response is not None and answer.response.stored:
+            for item in batch:
+                self._note_doubtful(item, status)
         else:
             for item in batch:
                 self._note_unnamed(item, status)

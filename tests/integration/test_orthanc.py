@@ -144,8 +144,12 @@ def test_qido_finds_report_and_key_image(site: Site, study: PhantomStudy) -> Non
 def test_what_came_back_passes_the_validators(site: Site, study: PhantomStudy, tmp_path: Path) -> None:
     uid = study.study_instance_uid
     with site.system.journal() as journal:
-        (job,) = journal.jobs(study_id=journal.find_study(uid).id)  # type: ignore[union-attr]
-    objects = job.outcome["objects"]
+
+        def told() -> list[str] | None:
+            (job,) = journal.jobs(study_id=journal.find_study(uid).id)  # type: ignore[union-attr]
+            return job.outcome.get("objects")
+
+        objects = wait_until("the end of the job", told, 60)
     assert len(objects) >= 2
 
     def arrived() -> list[str] | None:
@@ -172,7 +176,7 @@ def test_results_that_are_routed_out_again_are_kept_and_never_read(site: Site, s
         assert record is not None
 
         (job,) = journal.jobs(study_id=record.id)
-        objects = job.outcome["objects"]
+        objects = [one.kind for one in journal.job_results(job.id)]
 
         def returned() -> bool:
             return len(journal.study_instances(record.id, own_results=True)) == len(objects)

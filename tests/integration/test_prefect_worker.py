@@ -78,7 +78,7 @@ async def start(
 
 
 async def test_runs_share_a_warm_process(server: PrefectServer, tmp_path: Path) -> None:
-    with worker(server, tmp_path, "warm"):
+    with worker(server, tmp_path, "warm", "processes = 1\nspares = 0"):
         async with PrefectClient(server.url) as client:
             deployment_id = await deployment(client, "warm")
             runs = []
