@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -99,7 +100,7 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultContext:
+class ResultContext(ABC):
     """One reading of one study, ready to be encoded: what readings of every kind have in common.
 
     Parameters
@@ -143,9 +144,9 @@ class ResultContext:
             raise ResultInvalid("; ".join(problems))
 
     @property
+    @abstractmethod
     def has_findings(self) -> bool:
         """Whether anything is reported."""
-        raise NotImplementedError
 
     def _problems(self) -> Iterator[str]:
         if self.content_time.tzinfo is None or self.content_time.utcoffset() is None:
