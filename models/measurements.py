@@ -1,4 +1,4 @@
-"""Measurements of a mask: volume, slice of largest extent, outlining box, diameters."""
+"""Measurements of a mask: volume, slice of largest extent, outlining box, diameters, centre, parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist, squareform
 from models.results import Box
 from models.volume_results import Diameters
 
-__all__ = ["box_on_slice", "diameters_on_slice", "largest_slice", "volume_ml"]
+__all__ = ["box_on_slice", "centre_mm", "diameters_on_slice", "largest_slice", "parts", "volume_ml"]
 
 _MM3_PER_ML = 1000.0
 
@@ -41,6 +41,34 @@ def largest_slice(mask: NDArray[np.bool_]) -> int:
     if not counts.any():
         raise ValueError("the mask is empty")
     return int(np.argmax(counts))
+
+
+def centre_mm(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the centre of mass of ``mask`` in patient coordinates ``(x, y, z)``, in millimetres (LPS).
+
+    Parameters
+    ----------
+    mask : numpy.ndarray
+        ``(z, y, x)``.
+    affine : numpy.ndarray
+        ``(4, 4)`` from indices ``(z, y, x)`` to patient coordinates, centre of voxel to centre of voxel.
+
+    Raises
+    ------
+    ValueError
+        The mask is empty.
+    """
+    indices = np.argwhere(mask)
+    if not indices.size:
+        raise ValueError("the mask is empty")
+    x, y, z = (affine[:3, :3] @ indices.mean(axis=0) + affine[:3, 3]).tolist()
+    return x, y, z
+
+
+def parts(mask: NDArray[np.bool_]) -> int:
+    """Return how many separate regions a mask ``(z, y, x)`` has; voxels that share a corner are one."""
+    _, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=int))
+    return int(count)
 
 
 def box_on_slice(mask: NDArray[np.bool_]) -> Box:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from models.measurements import box_on_slice, diameters_on_slice, largest_slice, volume_ml
+from models.laterality import Midplane
+from models.measurements import box_on_slice, centre_mm, diameters_on_slice, largest_slice, parts, volume_ml
 from models.volume_results import Segment, VolumeFinding
 
 __all__ = ["measured_finding"]
@@ -18,6 +19,8 @@ def measured_finding(
     mask: NDArray[np.bool_],
     spacing_mm: tuple[float, float, float],
     *,
+    affine: NDArray[np.float64] | None = None,
+    midplane: Midplane | None = None,
     probability: float | None = None,
     components: Mapping[str, float] | None = None,
 ) -> VolumeFinding:
@@ -31,6 +34,11 @@ def measured_finding(
         ``(z, y, x)``.
     spacing_mm : tuple of float
         Distances of voxel centres ``(z, y, x)``, those of real DICOM spacing only.
+    affine : numpy.ndarray or None
+        ``(4, 4)`` from indices ``(z, y, x)`` to patient coordinates (LPS), e.g. that of the labels'
+        volume; without it, centre and side are not stated.
+    midplane : Midplane or None
+        Of the head, see :func:`models.laterality.midsagittal_plane`; without it, no side is stated.
     probability : float or None
         That it is there, in [0, 1].
     components : mapping or None
@@ -50,4 +58,7 @@ def measured_finding(
         diameters=diameters_on_slice(mask[key], (spacing_mm[1], spacing_mm[2]), key),
         probability=probability,
         components=dict(components or {}),
+        centre_mm=None if affine is None else centre_mm(mask, affine),
+        side=None if affine is None or midplane is None else midplane.side(mask, affine),
+        parts=parts(mask),
     )

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.concepts import Concept
 from models.results import Box
+from models.study_results import Classification, VolumeChange
 
 if TYPE_CHECKING:
     from highdicom import Volume
 
-__all__ = ["Diameters", "Segment", "SliceSource", "VolumeFinding", "VolumeReading"]
+__all__ = [
+    "Classification",
+    "Diameters",
+    "Segment",
+    "Side",
+    "SliceSource",
+    "VolumeChange",
+    "VolumeFinding",
+    "VolumeReading",
+]
 
+Side = Literal["left", "right", "both"]
 _Point = tuple[float, float]
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +140,14 @@ class VolumeFinding:
         That it is there, in [0, 1].
     components : mapping of str to float
         Raw components of its confidence by name.
+    centre_mm : tuple of float or None
+        Centre of mass of the mask, patient coordinates ``(x, y, z)`` in millimetres (LPS); None where
+        the grid has none.
+    side : {"left", "right", "both"} or None
+        Of the patient, see :mod:`models.laterality`; None where no mid-sagittal plane was found.
+    parts : int or None
+        How many separate regions of voxels the mask has, voxels that share a corner being one; None where
+        they were not counted.
     """
 
     segment: Segment
@@ -136,10 +157,17 @@ class VolumeFinding:
     diameters: Diameters | None = None
     probability: float | None = None
     components: Mapping[str, float] = field(default_factory=dict)
+    centre_mm: tuple[float, float, float] | None = None
+    side: Side | None = None
+    parts: int | None = None
 
     def __post_init__(self) -> None:
         if self.volume_ml <= 0:
             raise ValueError(f"segment {self.segment.number} has no volume")
+        if self.centre_mm is not None and not all(map(math.isfinite, self.centre_mm)):
+            raise ValueError(f"the centre of segment {self.segment.number} is three finite millimetres")
+        if self.parts is not None and self.parts < 1:
+            raise ValueError(f"segment {self.segment.number} has at least one part, not {self.parts}")
         if self.probability is not None and not 0.0 <= self.probability <= 1.0:
             raise ValueError(f"probability must lie in [0, 1], not {self.probability}")
 
@@ -177,6 +205,10 @@ class VolumeReading:
         What was read, in words: "FLAIR", "T1 with contrast".
     series_missing : tuple of str
         What the package would have read too and the study does not have.
+    classifications : tuple of Classification
+        What else was suggested of the study as a whole.
+    change : VolumeChange or None
+        Against the last earlier result of the same patient, where there is one.
 
     Raises
     ------
@@ -194,6 +226,8 @@ class VolumeReading:
     probabilities: Volume | None = None
     series_used: tuple[str, ...] = ()
     series_missing: tuple[str, ...] = ()
+    classifications: tuple[Classification, ...] = ()
+    change: VolumeChange | None = None
 
     def __post_init__(self) -> None:
         if self.labels.spatial_shape[0] != len(self.slices):
@@ -213,6 +247,20 @@ class VolumeReading:
             or not np.allclose(self.probabilities.affine, self.labels.affine)
         ):
             raise ValueError("probabilities lie on the grid of the labels, one channel per finding")
+        names = [(one.name.scheme, one.name.code) for one in self.classifications]
+        if len(set(names)) != len(names):
+            raise ValueError("a reading classifies a thing once")
+        if self.change is not None and not math.isclose(
+            self.change.now_ml, self.volume_ml, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE
+        ):
+            raise ValueError(
+                f"the change ends at {self.change.now_ml:.4g} ml, the findings have {self.volume_ml:.4g} ml"
+            )
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of all findings together in millilitres."""
+        return sum(finding.volume_ml for finding in self.findings)
 
     def mask(self, number: int) -> NDArray[np.bool_]:
         """Return the mask ``(z, y, x)`` of one segment."""
