@@ -1,5 +1,17 @@
 """Volumes on common grids: axial views, resampling, rigid registration, alignment of a study."""
 
+from models.geometry.grids import AxialView, axial_view, working_grid
+from models.geometry.resampling import resample, to_source
 from models.geometry.study import AlignedStudy, AlignmentFailed, Registration, SeriesVolume
 
-__all__ = ["AlignedStudy", "AlignmentFailed", "Registration", "SeriesVolume"]
+__all__ = [
+    "AlignedStudy",
+    "AlignmentFailed",
+    "AxialView",
+    "Registration",
+    "SeriesVolume",
+    "axial_view",
+    "resample",
+    "to_source",
+    "working_grid",
+]
