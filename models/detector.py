@@ -1,37 +1,93 @@
-"""From a package to something that reads films: which code of the core reads which family."""
+"""From a package to something that reads studies: which code of the core reads which family."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from models.chest_nodule.detector import ChestNoduleDetector
 from models.film import Film
 from models.onnx_header import read_onnx_versions
-from models.package import Package, PackageError, Tensor
+from models.package import Package, PackageError, Plan, Tensor
 from models.results import FilmReading
 from models.runtime import Provider, Session, TensorSpec, open_session
 
-__all__ = ["Detector", "check_graph", "open_detector"]
+if TYPE_CHECKING:
+    from models.brain_tumour.answer import BrainAnswer
+    from models.geometry import AlignedStudy
+
+__all__ = [
+    "Detector",
+    "FilmDetector",
+    "VolumeDetector",
+    "check_graph",
+    "check_networks",
+    "open_detector",
+    "open_film_detector",
+    "open_volume_detector",
+]
+
+_Opener: TypeAlias = Callable[[Path], Session]
+_Maker = TypeVar("_Maker")
 
 
-class Detector(Protocol):
-    """Reads one film with all members of a package."""
+class FilmDetector(Protocol):
+    """Reads one film with the members of a package."""
 
     def detect(self, film: Film) -> FilmReading:
         """Return every candidate and the score of the film."""
 
+    def warm_up(self) -> None:
+        """Run once on made-up pixels, so that all memory is claimed."""
 
-_FAMILIES: dict[tuple[str, str], Callable[[Package, Callable[[Path], Session]], Detector]] = {
-    ("detect", "centre-heatmap"): ChestNoduleDetector,
-}
+
+class VolumeDetector(Protocol):
+    """Reads the volumes of one study with the members of a package."""
+
+    def read(self, study: AlignedStudy, plan: Plan, folder: Path) -> BrainAnswer:
+        """Return what the members see; the probability of each is kept in ``folder``."""
+
+    def warm_up(self) -> None:
+        """Run once on a made-up study, so that all memory is claimed."""
+
+
+Detector: TypeAlias = FilmDetector | VolumeDetector
+
+
+def _centre_heatmap(package: Package, opener: _Opener, members: int | None) -> FilmDetector:
+    if members is not None and members != len(package.manifest.members):
+        raise PackageError(f"{package.reference}: is calibrated for all of its members and reads with them")
+    return ChestNoduleDetector(package, opener)
+
+
+def _slice_ensemble(package: Package, opener: _Opener, members: int | None) -> VolumeDetector:
+    from models.brain_tumour.detector import (  # noqa: PLC0415 - SimpleITK, which films do not need
+        BrainTumourDetector,
+    )
+
+    return BrainTumourDetector(package, opener, members)
+
+
+_FILMS = {("detect", "centre-heatmap"): _centre_heatmap}
+_VOLUMES = {("segment", "slice-ensemble"): _slice_ensemble}
 _DTYPES = {"float32": "float", "float16": "float16", "uint8": "uint8", "int64": "int64"}
 
 
-def open_detector(package: Package, provider: Provider = "cpu", threads: int = 0) -> Detector:
-    """Open every member of a package and check its graph against the manifest.
+def open_detector(
+    package: Package, provider: Provider = "cpu", threads: int = 0, members: int | None = None
+) -> Detector:
+    """Open the members of a package and check their graphs against the manifest.
+
+    Parameters
+    ----------
+    package : Package
+        A loaded and verified package.
+    provider, threads
+        See :class:`models.runtime.OnnxSession`.
+    members : int or None
+        How many members take part, from the first; None for the number that the manifest states.
 
     Raises
     ------
@@ -40,14 +96,50 @@ def open_detector(package: Package, provider: Provider = "cpu", threads: int = 0
     RuntimeUnavailable
         The runtime is missing.
     """
+    if package.manifest.input.volume is None:
+        return open_film_detector(package, provider, threads, members)
+    return open_volume_detector(package, provider, threads, members)
+
+
+def open_film_detector(
+    package: Package, provider: Provider = "cpu", threads: int = 0, members: int | None = None
+) -> FilmDetector:
+    """Open a package that reads films, see :func:`open_detector`."""
+    return _maker(package, _FILMS)(package, partial(_open_checked, package, provider, threads), members)
+
+
+def open_volume_detector(
+    package: Package, provider: Provider = "cpu", threads: int = 0, members: int | None = None
+) -> VolumeDetector:
+    """Open a package that reads volumes, see :func:`open_detector`."""
+    return _maker(package, _VOLUMES)(package, partial(_open_checked, package, provider, threads), members)
+
+
+def check_networks(package: Package) -> None:
+    """Open every network of a package, one after another, also those that take no part by default.
+
+    Raises
+    ------
+    PackageError
+        A network is not what the manifest says.
+    RuntimeUnavailable
+        The runtime is missing.
+    """
+    for member in package.manifest.all_members:
+        _open_checked(package, "cpu", 1, package.folder / member.file)
+
+
+def _maker(package: Package, families: dict[tuple[str, str], _Maker]) -> _Maker:
     about = package.manifest.package
-    maker = _FAMILIES.get((about.task, about.family))
+    maker = families.get((about.task, about.family))
     if maker is None:
-        known = ", ".join(f"{task}/{family}" for task, family in sorted(_FAMILIES))
+        known = ", ".join(f"{task}/{family}" for task, family in sorted(families))
+        kind = "films" if package.manifest.input.volume is None else "volumes"
         raise PackageError(
-            f"{package.reference}: nothing here reads {about.task}/{about.family}; known are {known}"
+            f"{package.reference}: nothing here reads {about.task}/{about.family}; "
+            f"known for {kind} are {known}"
         )
-    return maker(package, partial(_open_checked, package, provider, threads))
+    return maker
 
 
 def _open_checked(package: Package, provider: Provider, threads: int, path: Path) -> Session:
@@ -58,7 +150,7 @@ def _open_checked(package: Package, provider: Provider, threads: int, path: Path
 
 
 def _check_versions(package: Package, path: Path) -> None:
-    stated = next(member for member in package.manifest.members if member.file == path.name)
+    _, stated = package.network_of(path)
     try:
         found = read_onnx_versions(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -78,7 +170,8 @@ def check_graph(package: Package, path: Path, session: Session) -> None:
     PackageError
         They differ.
     """
-    pairs = ((package.manifest.tensor,), session.inputs), (package.manifest.outputs, session.outputs)
+    network, _ = package.network_of(path)
+    pairs = ((network.tensor,), session.inputs), (network.outputs, session.outputs)
     for stated, found in pairs:
         names = [tensor.name for tensor in stated], [spec.name for spec in found]
         if sorted(names[0]) != sorted(names[1]):

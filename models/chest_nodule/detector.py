@@ -28,6 +28,7 @@ __all__ = [
 
 PARAMETERS = ("candidate_floor", "flip", "long_side", "overlap")
 """What the manifest's preprocessing table must hold."""
+_WARM_UP_SHAPE = (1024, 1024)
 
 
 @dataclass(frozen=True)
@@ -159,3 +160,9 @@ class ChestNoduleDetector:
         return FilmReading(
             film.sop_instance_uid, case, candidates, len(answers), self.settings.operating_point
         )
+
+    def warm_up(self) -> None:
+        """Read a made-up film, so that all memory is claimed."""
+        ramp = np.linspace(0.0, 1.0, _WARM_UP_SHAPE[1], dtype=np.float32)
+        pixels = np.broadcast_to(ramp, _WARM_UP_SHAPE).copy()
+        self.detect(Film("2.25.0", pixels, view="PA", pixel_spacing_mm=(0.3, 0.3)))

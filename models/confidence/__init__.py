@@ -2,5 +2,13 @@
 
 from models.confidence.assessment import assess_detection
 from models.confidence.boxes import box_f1, member_support, pairwise_box_f1, score_spread
+from models.confidence.segments import assess_segmentation
 
-__all__ = ["assess_detection", "box_f1", "member_support", "pairwise_box_f1", "score_spread"]
+__all__ = [
+    "assess_detection",
+    "assess_segmentation",
+    "box_f1",
+    "member_support",
+    "pairwise_box_f1",
+    "score_spread",
+]

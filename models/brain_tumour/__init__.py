@@ -1,0 +1,1 @@
+"""Brain tumours on MR: an ensemble of slice-wise networks, read as volumes."""
