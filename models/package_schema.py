@@ -23,8 +23,8 @@ from models.package_tables import (
     VolumeContract,
     check_subsets,
 )
+from models.sequences import SEQUENCES, in_words
 from models.sequences import Sequence as SequenceName
-from models.sequences import in_words
 
 __all__ = [
     "MAIN",
@@ -139,6 +139,16 @@ class PackageManifest(Network):
     def all_members(self) -> tuple[Member, ...]:
         """Every network file that the manifest names: the main ones, then those of each branch."""
         return (*self.members, *(member for branch in self.branches for member in branch.members))
+
+    @property
+    def sequences(self) -> tuple[SequenceName, ...]:
+        """Every sequence that a network of the package reads; empty for films."""
+        contract = self.input.volume
+        if contract is None:
+            return ()
+        networks: tuple[VolumeContract | Branch, ...] = (contract, *self.branches)
+        subsets = [subset for network in networks for subset in network.subsets]
+        return tuple(name for name in SEQUENCES if any(name in subset for subset in subsets))
 
     def network(self, name: str = MAIN) -> Network:
         """Return the main network or a branch by its name; KeyError where there is none."""
