@@ -48,8 +48,8 @@ def train(
     """Pre-train once and fine-tune the members (data folder: SECONDREAD_DATA)."""
     from dataclasses import replace
 
-    from export.chest_nodule.training import MEMBER, MEMBERS, PRETRAINING
-    from export.chest_nodule.training import train as run
+    from export.training.chest_nodule.training import MEMBER, MEMBERS, PRETRAINING
+    from export.training.chest_nodule.training import train as run
 
     pretraining, plan = PRETRAINING, MEMBER
     if minutes is not None:
@@ -62,7 +62,7 @@ def train(
 @app.command("onnx")
 def to_onnx(detector: Which, out: Out) -> None:
     """Export every finished member of a run to ONNX and record parity with torch."""
-    from export.chest_nodule.onnx_export import export_run
+    from export.training.chest_nodule.onnx_export import export_run
 
     for row in export_run(out):
         worst = row["parity"]["centre"]["max"]
@@ -75,7 +75,7 @@ def evaluate(detector: Which, out: Out) -> None:
 
     Answers are kept beside the run, so a member is asked again only when its file changes.
     """
-    from export.chest_nodule.report import evaluate_run
+    from export.training.chest_nodule.report import evaluate_run
 
     for line in evaluate_run(out):
         typer.echo(f"{detector.value}: {line}")
@@ -84,7 +84,7 @@ def evaluate(detector: Which, out: Out) -> None:
 @app.command()
 def package(detector: Which, out: Out, package: Package = DEFAULT_PACKAGE) -> None:
     """Write the package folder: ONNX files, manifest, card, licence, metrics, split, plots."""
-    from export.chest_nodule.packaging import write_package
+    from export.training.chest_nodule.packaging import write_package
 
     write_package(out, package)
     typer.echo(f"{detector.value}: written to {package}")

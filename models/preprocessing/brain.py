@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CHANNELS",
+    "CONTRAST_SPACING_MM",
     "MULTIPLE",
     "NEIGHBOURS",
     "NOMINAL_SPACING_MM",
     "SEQUENCES",
+    "contrast_input",
     "head_mask",
     "member_input",
     "normalised",
@@ -46,6 +48,9 @@ length of 206 pixels and a median width of 170 pixels; an adult head is about 19
 with the scalp, which gives 0.95 and 0.90 mm per pixel. Single patients differ by about 15 %; training varies
 the scale by more than that.
 """
+
+CONTRAST_SPACING_MM: Final = 0.98
+"""Millimetres per pixel of the contrast-only training images: 512 px of 0.49 mm brought to 256 px."""
 
 _THRESHOLD: Final = 0.15
 _PERCENTILE: Final = 99.0
@@ -106,6 +111,21 @@ def normalised(volume: NDArray[np.floating]) -> Volume:
         return np.zeros_like(values)
     scaled: Volume = np.clip((values - np.float32(mean)) / np.float32(deviation), -_LIMIT, _LIMIT)
     return scaled
+
+
+def contrast_input(slices: NDArray[np.floating]) -> Volume:
+    """Lay out contrast-enhanced T1 slices as input of the contrast-only network, each normalised by itself.
+
+    Parameters
+    ----------
+    slices : ndarray of float, shape (n, y, x)
+        Raw values on a grid of ``CONTRAST_SPACING_MM``.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 1, y, x)
+    """
+    return np.stack([normalised(slices[index : index + 1]) for index in range(len(slices))])
 
 
 def padded(volume: Volume, multiple: int = MULTIPLE) -> Volume:

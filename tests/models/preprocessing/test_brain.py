@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.preprocessing.brain import CHANNELS, SEQUENCES, head_mask, member_input, normalised, padded
+from models.preprocessing.brain import (
+    CHANNELS,
+    SEQUENCES,
+    contrast_input,
+    head_mask,
+    member_input,
+    normalised,
+    padded,
+)
 
 
 def _head(seed: int = 0, scale: float = 1.0) -> np.ndarray:
@@ -88,3 +96,12 @@ def test_padding_repeats_the_last_row_and_column() -> None:
     np.testing.assert_array_equal(made[:, :33, :5], volume)
     assert (made[:, 40, :5] == volume[:, 32]).all() and (made[:, :33, 31] == volume[:, :, 4]).all()
     assert padded(made).shape == made.shape
+
+
+def test_contrast_slices_are_normalised_one_by_one() -> None:
+    volume = _head()
+    volume[4] *= 3
+    made = contrast_input(volume)
+    assert made.shape == (6, 1, 40, 32) and made.dtype == np.float32
+    np.testing.assert_array_equal(made[4, 0], normalised(volume[4:5])[0])
+    np.testing.assert_allclose(made[3], contrast_input(7 * volume[3:4])[0], atol=1e-4)

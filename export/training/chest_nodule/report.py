@@ -11,8 +11,8 @@ from typing import Any
 from matplotlib import rcParams
 from matplotlib.figure import Figure as Canvas
 
-from export.chest_nodule.analysis import Fitted, analyse
-from export.chest_nodule.evaluation import answer_member, merge
+from export.training.chest_nodule.analysis import Fitted, analyse
+from export.training.chest_nodule.evaluation import answer_member, merge
 
 Report = dict[str, Any]
 

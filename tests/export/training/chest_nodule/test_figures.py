@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.chest_nodule.figures import (
+from export.training.chest_nodule.figures import (
     FilmMarks,
     auroc,
     auroc_figure,

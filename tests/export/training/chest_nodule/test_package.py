@@ -11,12 +11,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
 
-from export.chest_nodule.analysis import Fitted
-from export.chest_nodule.evaluation import merge
-from export.chest_nodule.network import ExportedNet, NoduleNet, fold, freeze_early
-from export.chest_nodule.onnx_export import IR_VERSION, OPSET, export_member
-from export.chest_nodule.packaging import manifest
-from export.chest_nodule.report import markdown
+from export.training.chest_nodule.analysis import Fitted
+from export.training.chest_nodule.evaluation import merge
+from export.training.chest_nodule.network import ExportedNet, NoduleNet, fold, freeze_early
+from export.training.chest_nodule.onnx_export import export_member
+from export.training.chest_nodule.packaging import manifest
+from export.training.chest_nodule.report import markdown
+from export.training.onnx_file import IR_VERSION, OPSET
 from models.package import PackageManifest
 from models.runtime import open_session
 

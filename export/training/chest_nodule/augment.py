@@ -12,8 +12,8 @@ from PIL import Image
 from scipy import ndimage
 from torch.nn import functional as F
 
-from export.chest_nodule.data import CACHE_SIDE, CachedFilm
-from export.chest_nodule.simulate import Nodule, insert_distractors, insert_nodules
+from export.training.chest_nodule.data import CACHE_SIDE, CachedFilm
+from export.training.chest_nodule.simulate import Nodule, insert_distractors, insert_nodules
 from models.chest_nodule.preprocess import LONG_SIDE, channels
 
 CANVAS = 512

@@ -11,12 +11,12 @@ from typing import Any
 
 import tomlkit
 
-from export.chest_nodule.analysis import Fitted
-from export.chest_nodule.data import held_out, load_films
-from export.chest_nodule.evaluation import FLOOR, OVERLAP
-from export.chest_nodule.report import load_fitted, markdown, plot
-from export.chest_nodule.texts import CARD, LICENCE, LIMITATIONS
-from export.chest_nodule.training import left_out
+from export.training.chest_nodule.analysis import Fitted
+from export.training.chest_nodule.data import held_out, load_films
+from export.training.chest_nodule.evaluation import FLOOR, OVERLAP
+from export.training.chest_nodule.report import load_fitted, markdown, plot
+from export.training.chest_nodule.texts import CARD, LICENCE, LIMITATIONS
+from export.training.chest_nodule.training import left_out
 from models.chest_nodule.preprocess import LONG_SIDE
 from models.package import load_package
 

@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("torch", reason="the export extra is not installed")
 
-from export.chest_nodule.augment import CANVAS, CELL, make_sample
-from export.chest_nodule.data import BLOCKS, CachedFilm, block_of, placement_masks
-from export.chest_nodule.evaluation import unseen_by
-from export.chest_nodule.simulate import insert_distractors, insert_nodules, thickness
-from export.chest_nodule.training import MEMBERS, left_out
+from export.training.chest_nodule.augment import CANVAS, CELL, make_sample
+from export.training.chest_nodule.data import BLOCKS, CachedFilm, block_of, placement_masks
+from export.training.chest_nodule.evaluation import unseen_by
+from export.training.chest_nodule.simulate import insert_distractors, insert_nodules, thickness
+from export.training.chest_nodule.training import MEMBERS, left_out
 
 
 def _chest(rows: int = 800, columns: int = 760) -> np.ndarray:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
 
-from export.chest_nodule.network import ExportedNet, NoduleNet, fold
-
-OPSET = 20
-IR_VERSION = 10
-HALF_LIMIT = 256
-"""Initializers of at least this many values are stored in 16 bits."""
+from export.training.chest_nodule.network import ExportedNet, NoduleNet, fold
+from export.training.onnx_file import write_onnx
 
 OUTPUTS = ("centre", "extent", "presence")
 
@@ -28,23 +21,6 @@ def load_member(path: Path) -> NoduleNet:
     network = fold(NoduleNet(pretrained=False))
     network.load_state_dict(torch.load(path, weights_only=True))
     return network.eval()
-
-
-def halve(model: onnx.ModelProto) -> None:
-    """Store large float32 initializers as float16 behind a Cast, in place: half the file, float32 sums."""
-    graph = model.graph
-    casts = []
-    for tensor in list(graph.initializer):
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < HALF_LIMIT:
-            continue
-        name = tensor.name
-        stored = numpy_helper.from_array(values.astype(np.float16), f"{name}_half")
-        graph.initializer.remove(tensor)
-        graph.initializer.append(stored)
-        casts.append(helper.make_node("Cast", [stored.name], [name], f"{name}_cast", to=TensorProto.FLOAT))
-    for node in reversed(casts):
-        graph.node.insert(0, node)
 
 
 def export_member(weights: Path, target: Path) -> dict[str, Any]:
@@ -62,43 +38,8 @@ def export_member(weights: Path, target: Path) -> dict[str, Any]:
         2: 32 * torch.export.Dim("_h", min=2, max=128),
         3: 32 * torch.export.Dim("_w", min=2, max=128),
     }
-    program = torch.onnx.export(
-        network,
-        (example,),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=["film"],
-        output_names=list(OUTPUTS),
-        dynamic_shapes=(dimensions,),
-        optimize=True,
-        verbose=False,
-    )
-    if program is None:
-        raise RuntimeError("the exporter gave no program")
-    model = program.model_proto
-    model.ir_version = IR_VERSION
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        del value.metadata_props[:]
-    del model.metadata_props[:]
-    model.producer_name, model.producer_version, model.doc_string = "secondread", "0.1", ""
-    del model.graph.value_info[:]
-    for value in (*model.graph.input, *model.graph.output):
-        value.doc_string = ""
-    halve(model)
-    onnx.checker.check_model(model)
-    target.write_bytes(model.SerializeToString(deterministic=True))
-    data = target.read_bytes()
-    return {
-        "file": target.name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "bytes": len(data),
-        "opset": OPSET,
-        "ir_version": IR_VERSION,
-        "parity": parity(network, target),
-    }
+    record = write_onnx(network, example, dimensions, input_name="film", outputs=OUTPUTS, target=target)
+    return record | {"parity": parity(network, target)}
 
 
 def parity(network: torch.nn.Module, target: Path) -> dict[str, dict[str, float]]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.chest_nodule.data import BLOCKS
-from export.chest_nodule.evaluation import OVERLAP, Answered
-from export.chest_nodule.figures import (
+from export.training.chest_nodule.data import BLOCKS
+from export.training.chest_nodule.evaluation import OVERLAP, Answered
+from export.training.chest_nodule.figures import (
     Figure,
     FilmMarks,
     auroc_figure,
