@@ -9,9 +9,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
-from models.measurements import box_on_slice, diameters_on_slice, largest_slice, volume_ml
+from models.concepts import Concept
+from models.laterality import Midplane
+from models.measurements import box_on_slice, centre_mm, diameters_on_slice, largest_slice, parts, volume_ml
 from models.results import Box
-from models.volume_results import Diameters
+from models.volume_findings import measured_finding
+from models.volume_results import Diameters, Segment
+
+SEGMENT = Segment(
+    1, "Tumour", Concept("49755003", "SCT", "Morphology"), Concept("108369006", "SCT", "Tumour")
+)
 
 
 def test_an_empty_mask_has_no_measurements() -> None:
@@ -23,6 +30,9 @@ def test_an_empty_mask_has_no_measurements() -> None:
         box_on_slice(empty[0])
     with pytest.raises(ValueError, match="empty"):
         diameters_on_slice(empty[0], (1, 1), 0)
+    with pytest.raises(ValueError, match="empty"):
+        centre_mm(empty, np.eye(4))
+    assert parts(empty) == 0
 
 
 def test_volume_counts_voxels_of_their_size() -> None:
@@ -68,6 +78,35 @@ def test_only_the_largest_component_of_a_slice_is_measured() -> None:
     mask = np.zeros((30, 30), dtype=bool)
     mask[0:2, 0:2] = mask[20:28, 20:28] = True
     assert diameters_on_slice(mask, (1, 1), 0).longest_mm == pytest.approx(8 * np.sqrt(2))
+
+
+def test_the_centre_of_mass_is_one_of_the_patient() -> None:
+    mask = np.zeros((4, 6, 8), dtype=bool)
+    mask[1:3, 2:5, 0] = mask[1:3, 2:5, 6] = True
+    affine = np.array([[0, 0, 2, 10], [0, -3, 0, 20], [5, 0, 0, 30], [0, 0, 0, 1]], dtype=float)
+    assert centre_mm(mask, affine) == pytest.approx((10 + 2 * 3, 20 - 3 * 3, 30 + 5 * 1.5))
+
+
+def test_voxels_that_share_a_corner_are_one_part() -> None:
+    mask = np.zeros((5, 5, 5), dtype=bool)
+    mask[0, 0, 0] = mask[1, 1, 1] = True
+    assert parts(mask) == 1
+    mask[3, 3, 3] = True
+    assert parts(mask) == 2
+
+
+def test_a_measured_finding_says_where_it_lies_as_far_as_that_is_known() -> None:
+    mask = np.zeros((5, 6, 10), dtype=bool)
+    mask[1:4, 2:4, 6:9] = mask[1, 0, 6] = True
+    affine = np.array([[0, 0, 2, -10], [0, 1, 0, 0], [3, 0, 0, 0], [0, 0, 0, 1]], dtype=float)
+    without = measured_finding(SEGMENT, mask, (3.0, 1.0, 2.0))
+    assert (without.centre_mm, without.side, without.parts) == (None, None, 2)
+    placed = measured_finding(SEGMENT, mask, (3.0, 1.0, 2.0), affine=affine)
+    assert placed.centre_mm == pytest.approx(centre_mm(mask, affine))
+    assert placed.side is None
+    plane = Midplane((0.0, 0.0, 0.0), (1.0, 0.0, 0.0))
+    assert measured_finding(SEGMENT, mask, (3.0, 1.0, 2.0), affine=affine, midplane=plane).side == "left"
+    assert measured_finding(SEGMENT, mask, (3.0, 1.0, 2.0), midplane=plane).side is None
 
 
 @given(
