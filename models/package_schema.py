@@ -143,12 +143,29 @@ class PackageManifest(Network):
     @property
     def sequences(self) -> tuple[SequenceName, ...]:
         """Every sequence that a network of the package reads; empty for films."""
+        read = {name for plan in self.plans for name in plan.sequences}
+        return tuple(name for name in SEQUENCES if name in read)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """Every way to read a study: the subsets of the main network, then of the branches; none for films."""
         contract = self.input.volume
         if contract is None:
             return ()
+        wanted = dict.fromkeys(name for subset in contract.subsets for name in subset)
         networks: tuple[VolumeContract | Branch, ...] = (contract, *self.branches)
-        subsets = [subset for network in networks for subset in network.subsets]
-        return tuple(name for name in SEQUENCES if any(name in subset for subset in subsets))
+        return tuple(
+            Plan(
+                branch=network.name if isinstance(network, Branch) else MAIN,
+                sequences=subset,
+                reference=network.reference,
+                missing=tuple(name for name in wanted if name not in subset),
+                spacing_mm=network.spacing_mm,
+                statements=network.statements if isinstance(network, Branch) else (),
+            )
+            for network in networks
+            for subset in network.subsets
+        )
 
     def network(self, name: str = MAIN) -> Network:
         """Return the main network or a branch by its name; KeyError where there is none."""
@@ -172,29 +189,16 @@ class PackageManifest(Network):
         UnsupportedSubset
             No network reads such a study.
         """
-        contract = self.input.volume
-        if contract is None:
+        if self.input.volume is None:
             raise UnsupportedSubset("the package reads single images, not volumes")
         there = set(available)
-        networks: tuple[VolumeContract | Branch, ...] = (contract, *self.branches)
-        for network in networks:
-            fitting = [subset for subset in network.subsets if there.issuperset(subset)]
-            if not fitting:
-                continue
-            used = max(fitting, key=len)
-            wanted = dict.fromkeys(sequence for subset in contract.subsets for sequence in subset)
-            return Plan(
-                branch=network.name if isinstance(network, Branch) else MAIN,
-                sequences=used,
-                reference=network.reference,
-                missing=tuple(sequence for sequence in wanted if sequence not in used),
-                spacing_mm=network.spacing_mm,
-                statements=network.statements if isinstance(network, Branch) else (),
-            )
-        subsets = (*contract.subsets, *(subset for branch in self.branches for subset in branch.subsets))
+        fitting = [plan for plan in self.plans if there.issuperset(plan.sequences)]
+        if fitting:
+            return max((p for p in fitting if p.branch == fitting[0].branch), key=lambda p: len(p.sequences))
+        subsets = dict.fromkeys(_listed(plan.sequences) for plan in self.plans)
         raise UnsupportedSubset(
             f"the study has {_listed(sorted(there)) if there else 'no sequence that is known'}; "
-            f"the package reads {', or '.join(dict.fromkeys(_listed(subset) for subset in subsets))}"
+            f"the package reads {', or '.join(subsets)}"
         )
 
     @model_validator(mode="after")
