@@ -21,6 +21,7 @@ class Detector(StrEnum):
     """Detectors that can be trained here."""
 
     CHEST_NODULE = "chest-nodule"
+    BRAIN_TUMOUR = "brain-tumour"
 
 
 Which = Annotated[Detector, typer.Argument(help="Which detector.")]
@@ -39,13 +40,34 @@ def train(
     member: Annotated[
         list[int] | None, typer.Option("--member", help="Only this member; repeatable.")
     ] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option("--stage", help="Only this stage (brain-tumour); repeatable.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished stages, go on from checkpoints.")
     ] = False,
     minutes: Annotated[float | None, typer.Option(help="Minutes granted to each member.", min=0.01)] = None,
     threads: Annotated[int, typer.Option(help="Threads of torch.", min=1)] = 2,
 ) -> None:
-    """Pre-train once and fine-tune the members (data folder: SECONDREAD_DATA)."""
+    """Train a detector, all of it or the stages and members named (data folder: SECONDREAD_DATA)."""
+    if detector is Detector.BRAIN_TUMOUR:
+        from export.training.brain_tumour.stages import STAGES
+        from export.training.brain_tumour.stages import train as train_brain
+
+        unknown = sorted(set(stage or ()) - set(STAGES))
+        if unknown:
+            raise typer.BadParameter(f"no such stage: {', '.join(unknown)}; there are {', '.join(STAGES)}")
+        train_brain(out, stage or STAGES, member, resume=resume, minutes=minutes, threads=threads)
+    else:
+        if stage:
+            raise typer.BadParameter("the chest nodule detector is trained in one piece")
+        _train_chest(out, member, resume=resume, minutes=minutes, threads=threads)
+    typer.echo(f"{detector.value}: trained in {out}")
+
+
+def _train_chest(
+    out: Path, member: list[int] | None, *, resume: bool, minutes: float | None, threads: int
+) -> None:
     from dataclasses import replace
 
     from export.training.chest_nodule.training import MEMBER, MEMBERS, PRETRAINING
@@ -56,17 +78,23 @@ def train(
         pretraining, plan = replace(PRETRAINING, minutes=minutes), replace(MEMBER, minutes=minutes)
     chosen = list(member) if member else list(range(MEMBERS))
     run(out, chosen, resume=resume, pretraining=pretraining, member_plan=plan, threads=threads)
-    typer.echo(f"{detector.value}: trained in {out}")
 
 
 @app.command("onnx")
 def to_onnx(detector: Which, out: Out) -> None:
     """Export every finished member of a run to ONNX and record parity with torch."""
-    from export.training.chest_nodule.onnx_export import export_run
+    if detector is Detector.BRAIN_TUMOUR:
+        from export.training.brain_tumour.candidates import chosen_network
+        from export.training.brain_tumour.onnx_export import export_run as export_brain
 
-    for row in export_run(out):
-        worst = row["parity"]["centre"]["max"]
-        typer.echo(f"{detector.value}: {row['file']}, {row['bytes']} bytes, centre off by {worst:.1e}")
+        rows, output = export_brain(out, chosen_network(out)), "probability"
+    else:
+        from export.training.chest_nodule.onnx_export import export_run
+
+        rows, output = export_run(out), "centre"
+    for row in rows:
+        worst = row["parity"][output]["max"]
+        typer.echo(f"{detector.value}: {row['file']}, {row['bytes']} bytes, {output} off by {worst:.1e}")
 
 
 @app.command()

@@ -31,6 +31,7 @@ class Plan:
     batch: int = 8
     rate: float = 1e-3
     average: float = 0.995
+    fused: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,11 @@ class Work:
 def average_into(ema: nn.Module, network: nn.Module, keep: float) -> None:
     """Move the running average of weights and buffers towards the network, in place."""
     with torch.no_grad():
-        for target, source in zip(ema.state_dict().values(), network.state_dict().values(), strict=True):
-            if target.dtype.is_floating_point:
-                target.lerp_(source, 1 - keep)
-            else:
+        pairs = list(zip(ema.state_dict().values(), network.state_dict().values(), strict=True))
+        moving = [pair for pair in pairs if pair[0].dtype.is_floating_point]
+        torch._foreach_lerp_([target for target, _ in moving], [source for _, source in moving], 1 - keep)
+        for target, source in pairs:
+            if not target.dtype.is_floating_point:
                 target.copy_(source)
 
 
@@ -70,7 +72,7 @@ class Run:
         self.network = work.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(self.network).eval()
         trained = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(trained, lr=plan.rate, weight_decay=0.02)
+        self.optimiser = torch.optim.AdamW(trained, lr=plan.rate, weight_decay=0.02, fused=plan.fused)
         self.step, self.spent = 0, 0.0
 
     def restore(self, checkpoint: Path) -> None:

@@ -24,7 +24,7 @@ LIMIT = 4.0
 class Strength:
     """How often and how much images are changed; the defaults are those of the members."""
 
-    side: int = 192
+    side: int = 160
     angle: float = 20.0
     zoom: tuple[float, float] = (0.75, 1.3)
     stretch: float = 0.08

@@ -15,13 +15,13 @@ from export.training.brain_tumour import augment
 from export.training.brain_tumour.augment import Strength
 from export.training.brain_tumour.data import SIDE, ContrastSlices, Patient
 from export.training.brain_tumour.network import ContrastNet
-from export.training.brain_tumour.split import BLOCKS, INSTITUTIONS, PAIRS, contrast_training
+from export.training.brain_tumour.split import INSTITUTIONS, PAIRS, contrast_training
 from export.training.stage import Batch, Plan, Work, run_stage
 
-CANDIDATE = Plan(steps=4000, minutes=2.5, batch=16, rate=3e-3, average=0.99)
-MEMBER = Plan(steps=4000, minutes=4.2, batch=16, rate=3e-3, average=0.99)
-CONTRAST = Plan(steps=4000, minutes=3.5, batch=16, rate=3e-3, average=0.99)
-CONTROL = Plan(steps=4000, minutes=3.0, batch=16, rate=3e-3, average=0.99)
+CANDIDATE = Plan(steps=4000, minutes=2.5, batch=16, rate=3e-3, average=0.99, fused=True)
+MEMBER = Plan(steps=4000, minutes=4.2, batch=16, rate=3e-3, average=0.99, fused=True)
+CONTRAST = Plan(steps=4000, minutes=3.5, batch=16, rate=3e-3, average=0.99, fused=True)
+CONTROL = Plan(steps=4000, minutes=3.0, batch=16, rate=3e-3, average=0.99, fused=True)
 
 WITHOUT_DROPOUT = (0, 2)
 """Pairs of blocks for which a member without channel dropout is trained for comparison."""
@@ -222,13 +222,6 @@ def train_contrast(
         contrast_losses,
     )
     return run_stage(f"contrast-{block}", plan, work, out, seed=seed, resume=resume)
-
-
-def train_contrast_members(
-    slices: ContrastSlices, out: Path, *, resume: bool, plan: Plan = CONTRAST
-) -> list[Path]:
-    """Train all five contrast members."""
-    return [train_contrast(block, slices, out, resume=resume, plan=plan) for block in range(BLOCKS)]
 
 
 def train_institution(
