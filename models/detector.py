@@ -105,14 +105,18 @@ def open_film_detector(
     package: Package, provider: Provider = "cpu", threads: int = 0, members: int | None = None
 ) -> FilmDetector:
     """Open a package that reads films, see :func:`open_detector`."""
-    return _maker(package, _FILMS)(package, partial(_open_checked, package, provider, threads), members)
+    return _maker(package, _FILMS, "films")(
+        package, partial(_open_checked, package, provider, threads), members
+    )
 
 
 def open_volume_detector(
     package: Package, provider: Provider = "cpu", threads: int = 0, members: int | None = None
 ) -> VolumeDetector:
     """Open a package that reads volumes, see :func:`open_detector`."""
-    return _maker(package, _VOLUMES)(package, partial(_open_checked, package, provider, threads), members)
+    return _maker(package, _VOLUMES, "volumes")(
+        package, partial(_open_checked, package, provider, threads), members
+    )
 
 
 def check_networks(package: Package) -> None:
@@ -129,12 +133,11 @@ def check_networks(package: Package) -> None:
         _open_checked(package, "cpu", 1, package.folder / member.file)
 
 
-def _maker(package: Package, families: dict[tuple[str, str], _Maker]) -> _Maker:
+def _maker(package: Package, families: dict[tuple[str, str], _Maker], kind: str) -> _Maker:
     about = package.manifest.package
     maker = families.get((about.task, about.family))
     if maker is None:
         known = ", ".join(f"{task}/{family}" for task, family in sorted(families))
-        kind = "films" if package.manifest.input.volume is None else "volumes"
         raise PackageError(
             f"{package.reference}: nothing here reads {about.task}/{about.family}; "
             f"known for {kind} are {known}"

@@ -198,7 +198,7 @@ class PackageManifest(Network):
         subsets = dict.fromkeys(_listed(plan.sequences) for plan in self.plans)
         raise UnsupportedSubset(
             f"the study has {_listed(sorted(there)) if there else 'no sequence that is known'}; "
-            f"the package reads {', or '.join(subsets)}"
+            f"the package reads one of these: {'; '.join(subsets)}"
         )
 
     @model_validator(mode="after")
