@@ -27,6 +27,7 @@ from dicom_io.results.header import STRUCTURED_REPORTS, start
 from dicom_io.results.loop_guard import MANUFACTURER
 from dicom_io.results.measurement_groups import reading_group
 from dicom_io.results.procedures import procedures_of
+from dicom_io.results.study_groups import study_groups
 from dicom_io.results.vocabulary import ascii_text, concept
 from dicom_io.results.volume_asserts import check_volume_report
 from dicom_io.results.volume_context import VolumeContext
@@ -126,7 +127,7 @@ def _volume_groups(
     context: VolumeContext, segmentation: Dataset | None, point_at_segments: bool
 ) -> tuple[list[_Group], list[_Group]]:
     findings = context.reading.findings
-    whole: list[_Group] = [whole_volume_group(context), reading_group(context)]
+    whole: list[_Group] = [whole_volume_group(context), *study_groups(context), reading_group(context)]
     planar: list[_Group] = [group for finding in findings for group in key_slice_groups(context, finding)]
     if segmentation is None:
         return planar, whole

@@ -10,10 +10,13 @@ from typing import Final
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
+from models.concepts import Concept
+
 __all__ = [
     "AI_NOTICE",
     "OWN_SCHEME",
     "ascii_text",
+    "coded",
     "coding_scheme_identification",
     "component_concept",
     "concept",
@@ -54,6 +57,11 @@ def concept(value: str, scheme: str, meaning: str) -> CodedConcept:
     """
     shown = "".join(c for c in ascii_text(meaning) if c.isprintable())[:64].strip()
     return CodedConcept(value=value, scheme_designator=scheme, meaning=shown or value)
+
+
+def coded(what: Concept) -> CodedConcept:
+    """Return a concept as a code of a content item."""
+    return concept(what.code, what.scheme, what.meaning)
 
 
 def own(value: str, meaning: str) -> CodedConcept:

@@ -19,6 +19,7 @@ from dicom_io.results.asserts import (
     reference_problems,
 )
 from dicom_io.results.errors import ResultInvalid
+from dicom_io.results.study_asserts import finding_problems, study_group_count, study_problems
 from dicom_io.results.volume_context import VolumeContext
 from models.measurements import box_on_slice, diameters_on_slice, largest_slice, volume_ml
 from models.volume_results import Diameters, VolumeFinding
@@ -55,8 +56,9 @@ def volume_report_problems(
     yield from reference_problems(report, evidence)
     findings = context.reading.findings
     regions = sum(1 if finding.diameters is None else 3 for finding in findings)
-    yield from group_problems(report, len(findings) + regions + 2)
     groups = measurement_groups(report)
+    yield from group_problems(report, len(findings) + regions + 2 + study_group_count(context.reading))
+    yield from study_problems(groups, context)
     planar = [group for group in groups if children_of(group, REGION)]
     volumetric = [group for group in groups if children_of(group, _VOLUME)]
     if len(planar) != regions or len(volumetric) != len(findings):
@@ -86,6 +88,7 @@ def _volume_problems(
         yield f"the volume of {name} is not what its mask gives ({given:.3f} ml)"
     if finding.probability is not None and not _close(number_of(group, CERTAINTY), 100 * finding.probability):
         yield f"the certainty of {name} is not its probability"
+    yield from finding_problems(group, finding, context)
 
 
 def _slice_problems(group: Dataset, finding: VolumeFinding, context: VolumeContext) -> Iterator[str]:

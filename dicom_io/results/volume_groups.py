@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from highdicom.sr import (
-    CodedConcept,
     FindingSite,
     GraphicTypeValues,
     ImageRegion,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
     PlanarROIMeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
     ReferencedSegment,
     SourceImageForRegion,
     SourceSeriesForSegmentation,
@@ -32,16 +32,26 @@ from dicom_io.results.measurement_groups import (
     summary_code,
     tracking,
 )
-from dicom_io.results.vocabulary import AI_NOTICE, component_concept, concept, own
+from dicom_io.results.study_groups import laterality_of
+from dicom_io.results.vocabulary import AI_NOTICE, coded, component_concept, own
 from dicom_io.results.volume_context import VolumeContext
-from models.concepts import Concept
 from models.volume_results import VolumeFinding
 
-__all__ = ["is_label_map", "key_slice_groups", "told_volume_group", "volume_group", "whole_volume_group"]
+__all__ = [
+    "PARTS",
+    "is_label_map",
+    "key_slice_groups",
+    "told_volume_group",
+    "volume_group",
+    "whole_volume_group",
+]
 
 _MILLILITRE = Code("mL", "UCUM", "milliliter")
 _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 _FROM_VOXELS = own("voxel-summation", "Voxels of the segment times the volume of a voxel")
+PARTS = own("parts", "Number of separate regions of the segment")
+_REGIONS = Code("{regions}", "UCUM", "regions")
+_LATERALITY = Code("272741003", "SCT", "Laterality")
 _PIXEL_CENTRE = 0.5
 _ON_KEY_SLICE = own("rano-key-slice", "On the slice of largest extent, edge to edge, as RANO measures")
 
@@ -73,20 +83,22 @@ def told_volume_group(
 
 
 def _of_volume(context: VolumeContext, finding: VolumeFinding) -> dict[str, Any]:
-    segment = finding.segment
+    segment, side = finding.segment, laterality_of(finding)
     return {
         "tracking_identifier": tracking(context, segment.label, f"finding-{finding.number}"),
-        "finding_type": _coded(segment.type),
+        "finding_type": coded(segment.type),
         "algorithm_id": algorithm(context),
         "finding_sites": _sites(finding),
         "measurements": [
             *_certainty(finding),
             measurement(codes.SCT.Volume, finding.volume_ml, _MILLILITRE, _FROM_VOXELS),
+            *([] if finding.parts is None else [measurement(PARTS, finding.parts, _REGIONS)]),
             *(
                 measurement(component_concept(name), value, codes.UCUM.NoUnits)
                 for name, value in sorted(finding.components.items())
             ),
         ],
+        "qualitative_evaluations": None if side is None else [QualitativeEvaluation(_LATERALITY, side)],
     }
 
 
@@ -191,7 +203,7 @@ def _planar(
             graphic_data=points,
             source_image=_slice_image(context, index),
         ),
-        finding_type=_coded(finding.segment.type),
+        finding_type=coded(finding.segment.type),
         algorithm_id=algorithm(context),
         finding_sites=_sites(finding),
         measurements=measurements or None,
@@ -204,16 +216,12 @@ def _slice_image(context: VolumeContext, index: int) -> SourceImageForRegion:
     return SourceImageForRegion(source.sop_class_uid, source.sop_instance_uid, frames)
 
 
-def _coded(what: Concept) -> CodedConcept:
-    return concept(what.code, what.scheme, what.meaning)
-
-
 def _sites(finding: VolumeFinding) -> list[FindingSite] | None:
     site = finding.segment.site
-    return None if site is None else [FindingSite(_coded(site))]
+    return None if site is None else [FindingSite(coded(site), laterality_of(finding))]
 
 
 def _common_sites(context: VolumeContext) -> list[FindingSite] | None:
     sites = {segment.site for segment in context.reading.searched}
     site = sites.pop()
-    return None if sites or site is None else [FindingSite(_coded(site))]
+    return None if sites or site is None else [FindingSite(coded(site))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -13,7 +14,7 @@ from models.results import Assessment, ImageFailure
 from tests.conformance.checker import header_errors, template_errors
 from tests.dicom_io.results.every_kind import film_objects, volume_objects
 from tests.dicom_io.results.factory import ONE, context, header
-from tests.dicom_io.results.volume_factory import volume_context
+from tests.dicom_io.results.volume_factory import change_to, placed, suggested, volume_context
 
 pytestmark = pytest.mark.peer
 
@@ -44,6 +45,20 @@ def everything() -> dict[str, Dataset]:
     return volume_objects(made)
 
 
+def of_a_study(**options: Any) -> dict[str, Dataset]:
+    """Return the objects of a reading with places, a class and a change."""
+    plain = volume_context(findings=2)
+    change = change_to(plain.reading.volume_ml)
+    return volume_objects(placed(plain, classifications=(suggested(),), change=change), **options)
+
+
+def not_comparable() -> dict[str, Dataset]:
+    change = change_to(0.0, 3.2, comparable=False, reason="another package read it.")
+    return volume_objects(
+        volume_context(empty=True, reading={"classifications": (suggested(),), "change": change})
+    )
+
+
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 CASES: dict[str, Callable[[], dict[str, Dataset]]] = {
     "volume, one finding": lambda: volume_objects(volume_context(findings=1)),
@@ -58,6 +73,9 @@ CASES: dict[str, Callable[[], dict[str, Dataset]]] = {
         volume_context(findings=2, probabilities=True), kind="fractional"
     ),
     "volume, label map": lambda: volume_objects(volume_context(findings=2), kind="labelmap"),
+    "volume, places, class and change": of_a_study,
+    "volume, label map with places, class and change": lambda: of_a_study(kind="labelmap"),
+    "volume, no finding, class, not comparable": not_comparable,
     "films, one finding": lambda: film_objects(context(boxes=ONE)),
     "films, no finding": lambda: film_objects(context()),
     "films, partly failed": partly_failed,
@@ -71,6 +89,9 @@ WITH_TEMPLATES = [
     "volume, no finding",
     "volume, everything at once",
     "volume, enhanced",
+    "volume, places, class and change",
+    "volume, label map with places, class and change",
+    "volume, no finding, class, not comparable",
     "films, partly failed",
     "films, failed",
 ]

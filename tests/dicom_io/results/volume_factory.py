@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,11 @@ from scipy.spatial.transform import Rotation
 
 from dicom_io.results import VolumeContext
 from models.concepts import Concept
+from models.measurements import centre_mm as centre_of
 from models.results import Assessment
+from models.study_results import Classification, VolumeChange
 from models.volume_findings import measured_finding
-from models.volume_results import Segment, SliceSource, VolumeFinding, VolumeReading
+from models.volume_results import Segment, Side, SliceSource, VolumeFinding, VolumeReading
 from tests.dicom_io.results.factory import IDENTITY, MOMENT, PACKAGE, STUDY
 
 FRAME_OF_REFERENCE = "2.25.777"
@@ -29,6 +33,9 @@ ORIGIN = (-31.5, 17.25, -40.125)
 CATEGORY = Concept("49755003", "SCT", "Morphologically Abnormal Structure")
 TUMOUR = Concept("108369006", "SCT", "Neoplasm")
 BRAIN = Concept("12738006", "SCT", "Brain")
+TUMOUR_TYPE = Concept("tumour-type", "99SECONDREAD", "Type of tumour")
+MENINGIOMA = Concept("302820008", "SCT", "Meningioma")
+GLIOMA = Concept("393564001", "SCT", "Glioma")
 COLOURS = ((255, 191, 0), (0, 158, 115), (86, 180, 233), (213, 94, 0))
 
 # Columns are the patient directions (LPS) of one step along slices, down the rows and along the columns.
@@ -242,6 +249,45 @@ def volume_context(
         "content_time": MOMENT,
     }
     return VolumeContext(reading=VolumeReading(**{**values, **(reading or {})}), **{**rest, **more})
+
+
+def placed(
+    made: VolumeContext,
+    *,
+    side: Side = "left",
+    centre_mm: tuple[float, float, float] | None = None,
+    parts: int | None = None,
+    **reading: Any,
+) -> VolumeContext:
+    """Return a reading whose findings say where they lie; ``reading`` has other values of it."""
+    affine = made.reading.labels.affine
+    findings = tuple(
+        replace(
+            finding,
+            side=side,
+            centre_mm=centre_mm or centre_of(made.reading.mask(finding.number), affine),
+            parts=parts or finding.parts,
+        )
+        for finding in made.reading.findings
+    )
+    return replace(made, reading=replace(made.reading, **{"findings": findings, **reading}))
+
+
+def suggested() -> Classification:
+    """Return what a classifier suggests."""
+    statements = ("Trained on three types only.",)
+    return Classification(TUMOUR_TYPE, MENINGIOMA, 0.71, ((GLIOMA, 0.24),), statements)
+
+
+def change_to(now_ml: float, previous_ml: float | None = None, **more: Any) -> VolumeChange:
+    """Return a change to a volume, from half of it unless told."""
+    return VolumeChange.between(
+        now_ml / 2 if previous_ml is None else previous_ml,
+        now_ml,
+        previous_at=datetime(2025, 3, 1, 9, 30, tzinfo=UTC),
+        previous_package="brain-tumour 0.9.0",
+        **more,
+    )
 
 
 def _volume(array: NDArray[Any], affine: NDArray[np.float64]) -> Volume:
