@@ -123,7 +123,8 @@ class _Attention(nn.Module):
         )
         seen = F.scaled_dot_product_attention(query, keys, values)
         value = value + self.out(seen.transpose(2, 3).reshape(count, width, rows, columns))
-        return value + self.shrink(F.gelu(self.mix(self.grow(self.norm_mix(value)))))
+        mixed: Tensor = self.shrink(F.gelu(self.mix(self.grow(self.norm_mix(value)))))
+        return value + mixed
 
 
 class SegFormer(nn.Module):
