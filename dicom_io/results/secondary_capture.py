@@ -23,7 +23,7 @@ from dicom_io.results.film_context import FilmContext
 from dicom_io.results.header import KEY_IMAGES, start
 from dicom_io.results.loop_guard import MANUFACTURER, MODEL_NAME
 from dicom_io.results.pictures.film_pictures import render_films, render_finding
-from dicom_io.results.pictures.volume_pictures import render_volume, render_volume_finding
+from dicom_io.results.pictures.volume_pictures import render_volume, render_volume_finding, shown_slices
 from dicom_io.results.source import copy_elements
 from dicom_io.results.vocabulary import AI_NOTICE, concept
 from dicom_io.results.volume_context import VolumeContext
@@ -91,7 +91,7 @@ def encode_finding_image(context: FilmContext, film: Film, finding: Finding, num
 
 
 def encode_volume_overview(context: VolumeContext, image: Volume, number: int = 1) -> Dataset:
-    """Return the overview of a reading of a volume: the key slice of every finding with outlines.
+    """Return the overview of a reading of a volume: its largest slices with outlines, and what was read.
 
     Parameters
     ----------
@@ -107,8 +107,9 @@ def encode_volume_overview(context: VolumeContext, image: Volume, number: int = 
     ValueError
         The image lies on another grid.
     """
-    pixels = render_volume(context.reading, image, title=_title(context))
-    slices = [finding.key_slice for finding in context.reading.findings]
+    reading = context.reading
+    pixels = render_volume(reading, image, title=_title(context), assessment=context.assessment)
+    slices = shown_slices(reading)
     return _capture(context, _slice_headers(context, slices), pixels, number, _drawn(context))
 
 

@@ -1,6 +1,7 @@
 """Measurement groups of a volume beside segment and key slice: places, suggested classes, change.
 
-All are of TID 1501, as they have no region of an image: a viewer has nothing to draw of them.
+All are of TID 1501, as they have no region of an image: a viewer has nothing to draw of them. A class and a
+change are no findings of their own, and name none.
 """
 
 from __future__ import annotations
@@ -136,7 +137,6 @@ def classification_group(
     words = f"Suggested by algorithm: {found.name.meaning}"
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(context, words, f"class-{found.name.code}"),
-        finding_type=coded(context.reading.searched[0].type),
         algorithm_id=algorithm(context),
         measurements=measurements,
         qualitative_evaluations=[QualitativeEvaluation(coded(found.name), coded(found.value))],
@@ -157,7 +157,6 @@ def change_group(context: VolumeContext, change: VolumeChange) -> MeasurementsAn
             measurements.append(measurement(CHANGE_PERCENT, change.change_percent, codes.UCUM.Percent))
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(context, "Change since the previous result", "change"),
-        finding_type=coded(context.reading.searched[0].type),
         algorithm_id=algorithm(context),
         measurements=measurements,
         qualitative_evaluations=[QualitativeEvaluation(_COMPARABLE, _YES if change.comparable else _NO)],

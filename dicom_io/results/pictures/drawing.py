@@ -18,6 +18,7 @@ __all__ = ["LONGEST_SIDE", "SHORTEST_LONG_SIDE", "findings_in_words", "render"]
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 2048, 1536
 _SMALLEST_PANEL = 480
 _LINES_OF_FINDINGS = 6
+_BARS_MM, _LONGEST_BAR = (100, 50, 20, 10, 5, 2, 1), 0.3
 _WHITE, _GREY, _STRIP = (255, 255, 255), (170, 170, 170), (16, 16, 16)
 
 
@@ -109,6 +110,8 @@ def _style(width: int, height: int, across: int) -> Style:
 
 def _finish(draw: ImageDraw.ImageDraw, panel: Panel, frame: Frame, style: Style) -> None:
     draw_marks(draw, panel.marks, frame, style)
+    if panel.width_mm is not None:
+        _draw_bar(draw, panel.width_mm, frame, style)
     if not panel.directions:
         return
     left, top, right, bottom = frame.limits
@@ -121,6 +124,24 @@ def _finish(draw: ImageDraw.ImageDraw, panel: Panel, frame: Frame, style: Style)
     )
     for letters, place in zip(panel.directions, places, strict=True):
         draw.text(place, letters, _GREY, font(style.text), anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
+
+
+def _draw_bar(draw: ImageDraw.ImageDraw, width_mm: float, frame: Frame, style: Style) -> None:
+    """Draw a bar of a round length beside the lower right corner, with the length above it."""
+    length = next((one for one in _BARS_MM if one <= width_mm * _LONGEST_BAR), None)
+    if length is None:
+        return
+    _, _, right, bottom = frame.limits
+    end, y = right - style.text * 1.5, bottom - style.gap - style.text * 0.5
+    start = end - length * frame.width / width_mm
+    tick = style.text * 0.25
+    strokes = [[(start, y), (end, y)], *([(x, y - tick), (x, y + tick)] for x in (start, end))]
+    for ink, thickness in (((0, 0, 0), style.line + 2), (_GREY, max(2, style.line // 2))):
+        for stroke in strokes:
+            draw.line(stroke, ink, thickness)
+    middle = ((start + end) / 2, y - style.text * 0.75)
+    shown = font(round(style.text * 0.8))
+    draw.text(middle, f"{length} mm", _GREY, shown, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
 
 
 def _strip_height(lines: int, style: Style) -> int:

@@ -60,6 +60,8 @@ class Panel:
         Written below it.
     directions : tuple of str
         Patient directions at the left, right, upper and lower edge (PS3.3 C.7.6.1.1.1), none where empty.
+    width_mm : float or None
+        Of the whole panel; a bar of a round length is drawn where it is known.
     """
 
     pixels: NDArray[np.float32]
@@ -67,11 +69,14 @@ class Panel:
     marks: tuple[Mark, ...] = ()
     caption: str = ""
     directions: tuple[str, ...] = ()
+    width_mm: float | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.size == 0:
             raise ValueError(f"a panel shows one image, not an array of {self.pixels.shape}")
         if not self.aspect > 0:
             raise ValueError(f"the aspect of a pixel is positive, not {self.aspect}")
+        if self.width_mm is not None and not 0 < self.width_mm < float("inf"):
+            raise ValueError(f"the width of a panel is positive, not {self.width_mm} mm")
         if len(self.directions) not in (0, 4):
             raise ValueError("directions are those of left, right, upper and lower edge")

@@ -11,12 +11,21 @@ from scipy import ndimage
 
 from dicom_io.results.pictures.drawing import findings_in_words, render
 from dicom_io.results.pictures.panel import Mark, Panel
+from dicom_io.results.pictures.volume_words import finding_line, study_lines
+from models.results import Assessment
 from models.volume_results import VolumeFinding, VolumeReading
 
-__all__ = ["directions_of", "outlines_of", "render_volume", "render_volume_finding"]
+__all__ = [
+    "directions_of",
+    "outlines_of",
+    "position_of",
+    "render_volume",
+    "render_volume_finding",
+    "shown_slices",
+]
 
-_SLICES_WITHOUT_FINDINGS = 9
 _MOST_PANELS = 9
+_CLOSEST_MM = 4.0
 _WINDOW = (0.5, 99.5)
 _HALF = 0.5
 _LETTERS = (("L", "R"), ("P", "A"), ("H", "F"))
@@ -25,8 +34,10 @@ _SLANT = 0.35
 _Line = tuple[tuple[float, float], tuple[float, float]]
 
 
-def render_volume(reading: VolumeReading, image: Volume, *, title: str) -> NDArray[np.uint8]:
-    """Draw the overview: the key slice of every finding, or slices through the volume where there is none.
+def render_volume(
+    reading: VolumeReading, image: Volume, *, title: str, assessment: Assessment | None = None
+) -> NDArray[np.uint8]:
+    """Draw the overview: up to nine slices with outlines, or slices through the volume without findings.
 
     Parameters
     ----------
@@ -36,6 +47,8 @@ def render_volume(reading: VolumeReading, image: Volume, *, title: str) -> NDArr
         ``(z, y, x)``, the segmented series on the grid of the reading.
     title : str
         Who read.
+    assessment : Assessment or None
+        How far it can be trusted; decision and reasons stand below the slices.
 
     Returns
     -------
@@ -48,14 +61,10 @@ def render_volume(reading: VolumeReading, image: Volume, *, title: str) -> NDArr
         The image lies on another grid.
     """
     window = _window(reading, image)
-    if reading.findings:
-        slices = list(dict.fromkeys(finding.key_slice for finding in reading.findings))[:_MOST_PANELS]
-    else:
-        depth = image.spatial_shape[0]
-        places = np.linspace(0, depth - 1, min(_SLICES_WITHOUT_FINDINGS, depth) + 2)[1:-1]
-        slices = sorted({round(place) for place in places})
+    slices = shown_slices(reading)
     panels = [_panel(reading, image, index, reading.findings, window) for index in slices]
-    return render(panels, _summary(reading.findings), title)
+    words = findings_in_words([finding_line(finding) for finding in reading.findings], "No finding.")
+    return render(panels, [*words, *study_lines(reading, assessment)], title)
 
 
 def render_volume_finding(
@@ -65,7 +74,33 @@ def render_volume_finding(
     window = _window(reading, image)
     marked = _panel(reading, image, finding.key_slice, (finding,), window, diameters=True)
     plain = _panel(reading, image, finding.key_slice, (), window)
-    return render([marked, plain], [_line(finding)], title)
+    return render([marked, plain], [finding_line(finding)], title)
+
+
+def shown_slices(reading: VolumeReading) -> list[int]:
+    """Return the slices of the overview in their order along the grid, nine at most.
+
+    The key slice of every finding comes first, by falling volume; then the slices of largest extent over all
+    findings, each at least 4 mm, and a tenth of what the findings span, away from the others. Without
+    findings they are spread evenly.
+    """
+    depth = len(reading.slices)
+    if not reading.findings:
+        places = np.linspace(0, depth - 1, min(_MOST_PANELS, depth) + 2)[1:-1]
+        return sorted({round(place) for place in places})
+    found = sorted(reading.findings, key=lambda one: (-one.volume_ml, one.number))
+    slices = list(dict.fromkeys(finding.key_slice for finding in found))[:_MOST_PANELS]
+    array = reading.labels.array
+    extents = np.count_nonzero(array, axis=tuple(range(1, array.ndim)))
+    filled = np.flatnonzero(extents)
+    span = int(filled[-1] - filled[0]) + 1
+    apart = max(_CLOSEST_MM / reading.labels.spacing[0], span / (_MOST_PANELS + 1))
+    for index in np.argsort(-extents, kind="stable")[: len(filled)].tolist():
+        if len(slices) == _MOST_PANELS:
+            break
+        if all(abs(index - other) >= apart for other in slices):
+            slices.append(index)
+    return sorted(slices)
 
 
 def _window(reading: VolumeReading, image: Volume) -> tuple[float, float]:
@@ -96,10 +131,23 @@ def _panel(
         if mask.any():
             marks.append(_mark(finding, mask, diameters=diameters and finding.key_slice == index))
     spacing = image.spacing
-    caption = f"Slice {index + 1} of {image.spatial_shape[0]}"
+    caption = f"Slice {index + 1} of {image.spatial_shape[0]}, {position_of(image, index)}"
     return Panel(
-        pixels.astype(np.float32), spacing[1] / spacing[2], tuple(marks), caption, directions_of(image.affine)
+        pixels.astype(np.float32),
+        spacing[1] / spacing[2],
+        tuple(marks),
+        caption,
+        directions_of(image.affine),
+        width_mm=spacing[2] * pixels.shape[1],
     )
+
+
+def position_of(image: Volume, index: int) -> str:
+    """Return where the middle of a slice lies along the direction nearest to its normal, e.g. "H 34 mm"."""
+    rows, columns = image.spatial_shape[1:]
+    middle = image.affine[:3] @ np.array([index, (rows - 1) / 2, (columns - 1) / 2, 1.0])
+    axis = int(np.argmax(np.abs(np.cross(image.affine[:3, 1], image.affine[:3, 2]))))
+    return f"{_LETTERS[axis][0 if middle[axis] >= 0 else 1]} {abs(middle[axis]):.0f} mm"
 
 
 def _mark(finding: VolumeFinding, mask: NDArray[np.bool_], *, diameters: bool) -> Mark:
@@ -156,17 +204,3 @@ def _letters(direction: NDArray[np.float64]) -> str:
     unit = direction / np.linalg.norm(direction)
     order = np.argsort(-np.abs(unit))
     return "".join(_LETTERS[axis][0 if unit[axis] > 0 else 1] for axis in order if abs(unit[axis]) > _SLANT)
-
-
-def _summary(findings: Sequence[VolumeFinding]) -> list[str]:
-    return findings_in_words([_line(finding) for finding in findings], "No finding.")
-
-
-def _line(finding: VolumeFinding) -> str:
-    parts = [f"{finding.number}:  {finding.segment.label}"]
-    if finding.probability is not None:
-        parts.append(f"score {100 * finding.probability:.0f} %")
-    parts.append(f"{finding.volume_ml:.1f} ml")
-    if finding.diameters is not None:
-        parts.append(f"{finding.diameters.longest_mm:.0f} x {finding.diameters.perpendicular_mm:.0f} mm")
-    return ", ".join(parts)
