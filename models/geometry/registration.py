@@ -41,6 +41,7 @@ LEAST_SIMILARITY: Final = 1.05
 _STARTS_DEG: Final = 8.0
 _STARTS_MM: Final = 8.0
 _NODS_DEG: Final = (0.0, -15.0, 15.0)
+_AS_TOLD_MM: Final = 0.5
 _MARGIN: Final = 2
 # A radian of rotation moves the outside of a head by about this.
 _ARM_MM: Final = 60.0
@@ -102,15 +103,19 @@ def register_heads(
     if largest_distance(fixed, *found) > _LARGEST_DISAGREEMENT_MM:
         found.append(search.run(best_start @ _aside(fixed, rng)))
     found.sort(key=lambda matrix: -measured(fixed, moving, matrix)[0])
-    consistency = min(largest_distance(fixed, found[0], other) for other in found[1:])
+    best, others = found[0], found[1:]
+    if largest_distance(fixed, best, np.eye(4)) < _AS_TOLD_MM:
+        # The headers were right; what a search leaves of that is its own inaccuracy.
+        best, others = np.eye(4), found
+    consistency = min(largest_distance(fixed, best, other) for other in others)
     before, _, _ = measured(fixed, moving, np.eye(4))
-    after, common, coverage = measured(fixed, moving, found[0])
+    after, common, coverage = measured(fixed, moving, best)
     return Registration(
-        matrix=found[0],
+        matrix=best,
         similarity_before=before,
         similarity_after=after,
-        rotation_deg=_angle(found[0]),
-        translation_mm=float(np.linalg.norm(_moved(found[0], fixed.centre[None])[0] - fixed.centre)),
+        rotation_deg=_angle(best),
+        translation_mm=float(np.linalg.norm(_moved(best, fixed.centre[None])[0] - fixed.centre)),
         consistency_mm=consistency,
         overlap=common,
         coverage=coverage,
