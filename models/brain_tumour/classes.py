@@ -1,47 +1,55 @@
-"""From shares per slice to what a study is classified as."""
+"""From shares of classes to what a study is classified as."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.brain_tumour.members import MemberRun
 from models.concepts import Concept
 from models.package import ClassificationOutput, Code
 from models.study_results import Classification
 
-__all__ = ["classified"]
+__all__ = ["by_area", "classified", "largest_slices"]
 
 
-def classified(
-    outputs: Iterable[ClassificationOutput], run: MemberRun, operating_point: float
-) -> tuple[Classification, ...]:
-    """Return the classifications of a study from those of its slices, weighted by their marked area.
+def by_area(
+    shares: Mapping[str, NDArray[np.float64]], marked: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return shares ``(z, classes)`` as their mean over the slices, weighted by the marked area of each.
 
     Parameters
     ----------
-    outputs : iterable of ClassificationOutput
-        Of the networks that answered.
-    run : MemberRun
-        What the members gave.
-    operating_point : float
-        Mean probability from which a voxel is marked.
-
-    Returns
-    -------
-    tuple of Classification
-        Empty where no slice is marked: a classifier of tumours says nothing of a head without one.
+    shares : mapping of str to numpy.ndarray
+        By output.
+    marked : numpy.ndarray
+        Bool ``(z, y, x)``, not empty.
     """
-    areas = np.count_nonzero(run.mean >= operating_point, axis=(1, 2)).astype(np.float64)
-    if not areas.any():
-        return ()
-    return tuple(_classification(output, areas @ run.shares[output.output]) for output in outputs)
+    areas = np.count_nonzero(marked, axis=(1, 2)).astype(np.float64)
+    return {name: areas @ values / areas.sum() for name, values in shares.items()}
 
 
-def _classification(output: ClassificationOutput, weighted: NDArray[np.float64]) -> Classification:
-    shares = weighted / weighted.sum()
+def largest_slices(marked: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
+    """Return at most ``count`` slices with the largest marked area, in their order; none without any."""
+    areas = np.count_nonzero(marked, axis=(1, 2))
+    order = np.argsort(-areas, kind="stable")[:count]
+    return np.sort(order[areas[order] > 0])
+
+
+def classified(
+    outputs: Iterable[ClassificationOutput],
+    shares: Mapping[str, NDArray[np.float64]],
+    statements: tuple[str, ...] = (),
+) -> tuple[Classification, ...]:
+    """Return classifications from shares ``(classes,)`` by output, with what else is to be said of them."""
+    return tuple(_classification(output, shares[output.output], statements) for output in outputs)
+
+
+def _classification(
+    output: ClassificationOutput, values: NDArray[np.float64], statements: tuple[str, ...]
+) -> Classification:
+    shares = values / values.sum()
     order = sorted(range(len(shares)), key=lambda index: -shares[index])
     ranked = [(_concept(output.classes[index]), float(shares[index])) for index in order]
     return Classification(
@@ -49,7 +57,7 @@ def _classification(output: ClassificationOutput, weighted: NDArray[np.float64])
         value=ranked[0][0],
         probability=ranked[0][1],
         alternatives=tuple(ranked[1:]),
-        statements=output.statements,
+        statements=(*output.statements, *statements),
     )
 
 

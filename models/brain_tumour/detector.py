@@ -12,21 +12,31 @@ from highdicom import Volume, VolumeGeometry
 from numpy.typing import NDArray
 
 from models.brain_tumour.answer import BrainAnswer
-from models.brain_tumour.classes import classified
-from models.brain_tumour.members import MemberRun, run_members
+from models.brain_tumour.classes import by_area, classified, largest_slices
+from models.brain_tumour.members import MemberRun, mean_shares, run_members
 from models.brain_tumour.rules import case_score, reported
 from models.brain_tumour.settings import Settings, settings_of
-from models.brain_tumour.slices import SIDE, Window, context_tensors, contrast_tensors, window_of
+from models.brain_tumour.slices import (
+    SIDE,
+    Window,
+    context_tensors,
+    contrast_tensor,
+    contrast_tensors,
+    window_of,
+)
 from models.confidence.segments import foreground_mean, max_probability, predictive_entropy
 from models.geometry import AlignedStudy, SeriesVolume, to_source
 from models.package import MAIN, ClassificationOutput, Package, PackageError, Plan
 from models.runtime import Session
+from models.sequences import in_words
+from models.study_results import Classification
 from models.volume_results import SliceSource
 
 __all__ = ["BrainTumourDetector"]
 
 _Floats = NDArray[np.float32]
 _WARM_UP_SLICES = 4
+_CLASSIFIED_SLICES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,11 @@ class BrainTumourDetector:
             minimum_volume_ml=settings.minimum_volume_ml,
             largest_component=settings.largest_component,
         )
-        found = classified(ensemble.classifications, run, settings.operating_point) if mask.any() else ()
+        marked = np.asarray(run.mean >= settings.operating_point)
+        found: tuple[Classification, ...] = ()
+        if mask.any() and marked.any():
+            own = classified(ensemble.classifications, by_area(run.shares, marked))
+            found = (*own, *self._suggested(study, plan, marked))
         pairs = run.overlaps.dice()
         return BrainAnswer(
             probability=probability,
@@ -123,6 +137,30 @@ class BrainTumourDetector:
             components=_components(run, pairs, settings.operating_point),
             classifications=found,
         )
+
+    def _suggested(
+        self, study: AlignedStudy, plan: Plan, marked: NDArray[np.bool_]
+    ) -> tuple[Classification, ...]:
+        """Ask the branches that classify, each on its sequence where the marked area is largest."""
+        found: list[Classification] = []
+        for other in self._plans:
+            ensemble = self._ensembles[other.branch]
+            asked = ensemble.classifications and ensemble.settings.layout == "contrast"
+            if plan.branch != MAIN or not asked or other.reference not in plan.sequences:
+                continue
+            volume = study.sequences[other.reference]
+            chosen = largest_slices(marked, _CLASSIFIED_SLICES)
+            shares = mean_shares(
+                ensemble.sessions,
+                contrast_tensor(volume[chosen], window_of(volume)),
+                tensor_name=ensemble.tensor,
+                flip=ensemble.settings.flip,
+                outputs=[output.output for output in ensemble.classifications],
+            )
+            words = f"Suggested by other networks from {in_words(other.reference)} alone, on {len(chosen)} "
+            words += "slices where the marked area is largest."
+            found.extend(classified(ensemble.classifications, shares, (words,)))
+        return tuple(found)
 
     def warm_up(self) -> None:
         """Read a made-up study with every network, so that all memory is claimed."""

@@ -15,7 +15,7 @@ from models.brain_tumour.slices import Window
 from models.confidence.segments import OverlapCounts
 from models.runtime import Session
 
-__all__ = ["MemberRun", "run_members"]
+__all__ = ["MemberRun", "mean_shares", "run_members"]
 
 _Floats = NDArray[np.float32]
 
@@ -108,6 +108,25 @@ def run_members(
         volume.flush()
     np.clip(mean, 0, 1, out=mean)
     return MemberRun(mean, paths, overlaps, shares)
+
+
+def mean_shares(
+    sessions: Sequence[Session], tensor: _Floats, *, tensor_name: str, flip: bool, outputs: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Return outputs ``(n, classes)`` as their mean over slices and members: ``(classes,)`` by name.
+
+    Raises
+    ------
+    ValueError
+        A member gave values that are no probabilities.
+    """
+    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in outputs}
+    for number, session in enumerate(sessions):
+        answer = _answer(session, tensor_name, tensor, flip, outputs)
+        for name in outputs:
+            _check(answer[name], number)
+            found[name].append(answer[name].mean(axis=0, dtype=np.float64))
+    return {name: np.mean(values, axis=0) for name, values in found.items()}
 
 
 def _answer(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.preprocessing.brain import MULTIPLE, contrast_input, head_mask, member_input, normalised, padded
 
-__all__ = ["SIDE", "Window", "context_tensors", "contrast_tensors", "window_of"]
+__all__ = ["SIDE", "Window", "context_tensors", "contrast_tensor", "contrast_tensors", "window_of"]
 
 _Floats = NDArray[np.float32]
 
@@ -91,5 +91,9 @@ def context_tensors(
 def contrast_tensors(volume: _Floats, window: Window, batch: int) -> Iterator[tuple[slice, _Floats]]:
     """Yield ranges of slices and their tensors ``(n, 1, H, W)``, every slice normalised by itself."""
     for piece in window.pieces(batch):
-        layers = contrast_input(volume[piece])[:, 0, window.rows, window.columns]
-        yield piece, padded(layers)[:, None]
+        yield piece, contrast_tensor(volume[piece], window)
+
+
+def contrast_tensor(slices: _Floats, window: Window) -> _Floats:
+    """Return the tensor ``(n, 1, H, W)`` of chosen slices ``(n, y, x)``, each normalised by itself."""
+    return padded(contrast_input(slices)[:, 0, window.rows, window.columns])[:, None]

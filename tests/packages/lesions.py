@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 NAME, VERSION = "bright-lesions", "0.0.1"
 REFERENCE = f"{NAME}@{VERSION}"
-MAIN_LEVELS, CONTRAST_LEVELS = (1.9, 2.0, 2.1), (2.6, 2.7)
+MAIN_LEVELS, CONTRAST_LEVELS = (1.9, 2.0, 2.1), (2.3, 2.4)
 """Normalised value at which each member says one half."""
 TYPE_SHARES = (0.2, 0.7, 0.1)
 _OPSET, _IR = 20, 10
