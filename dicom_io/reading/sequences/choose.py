@@ -1,0 +1,301 @@
+"""Which series of a study is read for each wanted sequence, by the stated rules, whatever their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from highdicom import Volume
+from numpy.typing import NDArray
+
+from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.sequences.describe import SeriesDescription
+from models.geometry import axial_view
+from models.sequence_features import features_of
+from models.sequence_image import contrast_between, probabilities_of
+from models.sequences import SEQUENCES, Sequence, in_words
+
+__all__ = ["Choice", "choose_series"]
+
+_SEEN: Final = 0.8
+_CERTAIN: Final = 0.95
+_LIKELIHOOD: Final = {"sure": 0, "likely": 1, "none": 2}
+_Features = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is read, and why the rest is not.
+
+    Parameters
+    ----------
+    by_sequence : dict of str to str
+        Series Instance UID for each wanted sequence that was found.
+    remarks : tuple of str
+        What a reader should know: what the image decided, contrast where none is usual, reformats used.
+    not_used : dict of str to str
+        Reason for every other series.
+    codes : dict of str to str
+        Machine-readable reason for each of ``not_used``.
+    """
+
+    by_sequence: dict[str, str]
+    remarks: tuple[str, ...]
+    not_used: dict[str, str]
+    codes: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Study:
+    """The series that may be read, what was seen of each, and what became of them."""
+
+    images: Callable[[str], Volume]
+    pools: dict[Sequence, list[SeriesDescription]] = field(default_factory=dict)
+    seen: dict[str, _Features | None] = field(default_factory=dict)
+    agreeing: dict[str, bool] = field(default_factory=dict)
+    by_image: dict[str, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    not_used: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def look(self, series: SeriesDescription) -> dict[str, float] | None:
+        """Return what the image says, None where the series is no volume: then it is used for nothing."""
+        uid = series.series_instance_uid
+        if uid not in self.seen and uid not in self.not_used:
+            try:
+                self.seen[uid] = _features(self.images(uid))
+            except UnsuitableImage as error:
+                self.drop(series, error.code, str(error))
+        return None if uid in self.not_used else probabilities_of(self.seen[uid])
+
+    def drop(self, series: SeriesDescription, code: str, reason: str) -> None:
+        self.not_used.setdefault(series.series_instance_uid, (code, reason))
+        for pool in self.pools.values():
+            pool[:] = [one for one in pool if one.series_instance_uid != series.series_instance_uid]
+
+    def ranked(self, sequence: Sequence) -> list[SeriesDescription]:
+        return sorted(self.pools.get(sequence, ()), key=lambda one: _rank(one, self.agreeing))
+
+
+def choose_series(
+    descriptions: Iterable[SeriesDescription], images: Callable[[str], Volume], wanted: Many[str]
+) -> Choice:
+    """Choose one series for each wanted sequence by ``RECOGNITION_RULES`` and ``RANKING_RULES``.
+
+    Parameters
+    ----------
+    descriptions : iterable of SeriesDescription
+        All series of one study, in any order.
+    images : callable
+        Takes a Series Instance UID and returns the ``highdicom.Volume`` of that series; called at most once
+        for each series, and only for candidates. An :class:`UnsuitableImage` that it raises is the reason
+        why the series is not used.
+    wanted : sequence of str
+        Names from :data:`models.sequences.SEQUENCES`.
+
+    Raises
+    ------
+    ValueError
+        An unknown sequence is wanted, or a series is described twice.
+    """
+    series = sorted(descriptions, key=lambda one: one.series_instance_uid)
+    unknown = sorted(set(wanted) - set(SEQUENCES))
+    if unknown:
+        raise ValueError(f"unknown sequences: {', '.join(unknown)}")
+    names = [name for name in SEQUENCES if name in wanted]
+    if len({one.series_instance_uid for one in series}) != len(series):
+        raise ValueError("a series is described twice")
+    study = _Study(images)
+    for one in series:
+        if one.set_aside is not None:
+            study.drop(one, one.set_aside.code, one.set_aside.reason)
+        elif one.sequence is not None:
+            study.pools.setdefault(one.sequence, []).append(one)
+    _place_undecided(study, [one for one in series if one.set_aside is None and one.sequence is None], names)
+    chosen: dict[Sequence, SeriesDescription] = {}
+    # T1 first: what it turns out to be may be the T1 with contrast.
+    searched = [name for name in SEQUENCES if name in names or (name == "T1" and "T1C" in names)]
+    for name in searched:
+        found = _best(study, name)
+        if found is not None:
+            chosen[name] = found
+    _check_pair(study, chosen)
+    used = {name: one for name, one in chosen.items() if name in names}
+    for name, one in used.items():
+        _remark(study, name, one)
+    _explain_rest(study, series, used, names)
+    return Choice(
+        by_sequence={name: used[name].series_instance_uid for name in SEQUENCES if name in used},
+        remarks=tuple(study.remarks),
+        not_used={uid: reason for uid, (_, reason) in sorted(study.not_used.items())},
+        codes={uid: code for uid, (code, _) in sorted(study.not_used.items())},
+    )
+
+
+def _features(volume: Volume) -> _Features | None:
+    view = axial_view(volume.get_geometry())
+    _, rows, columns = view.geometry.spacing
+    return features_of(view.apply(np.asarray(volume.array)), (float(rows), float(columns)))
+
+
+def _rank(series: SeriesDescription, agreeing: Mapping[str, bool]) -> tuple[object, ...]:
+    """Return the key of RANKING_RULES; the smallest is the first choice."""
+    thick = max(series.gap_mm or 99.0, series.pixel_mm or 99.0)
+    return (
+        series.derived,
+        not series.covers_head,
+        series.images > series.slices,
+        _LIKELIHOOD[series.certainty],
+        not agreeing.get(series.series_instance_uid, False),
+        series.plane != "axial" and series.acquisition != "3D",
+        round(thick, 1),
+        round(series.pixel_mm or 99.0, 2),
+        _latest(series.acquired_at),
+        -(series.series_number or 0),
+        series.series_instance_uid,
+    )
+
+
+def _latest(time: str) -> tuple[int, ...]:
+    """Return a key that sorts later times first, and no time last."""
+    return tuple(-ord(character) for character in time) or (0,)
+
+
+def _place_undecided(study: _Study, undecided: Many[SeriesDescription], names: Many[Sequence]) -> None:
+    """Let the image say what tags do not; what it does not say clearly is not used."""
+    for one in undecided:
+        shares = study.look(one)
+        if shares is None:
+            continue
+        best = _clearest(one, shares)
+        if shares[best] < _SEEN:
+            reason = "neither its tags nor its image say which sequence it is"
+            study.drop(one, "unrecognised", f"{reason} ({one.evidence[-1]})" if one.evidence else reason)
+            continue
+        study.by_image[one.series_instance_uid] = shares[best]
+        study.pools.setdefault(best, []).append(replace(one, sequence=best, certainty="none"))
+
+
+def _clearest(one: SeriesDescription, shares: Mapping[str, float]) -> Sequence:
+    """Return the likeliest sequence; what tags say of contrast counts among the two T1."""
+    best = _likeliest(shares)
+    if best in ("T1", "T1C") and one.contrast != "unknown":
+        return "T1C" if one.contrast == "yes" else "T1"
+    return best
+
+
+def _likeliest(shares: Mapping[str, float]) -> Sequence:
+    return max(SEQUENCES, key=lambda name: shares[name])
+
+
+def _best(study: _Study, name: Sequence) -> SeriesDescription | None:
+    """Return the first of the ranked candidates that its image does not contradict.
+
+    Candidates that only differ in whether their image agrees are looked at in turn, so an agreeing one wins.
+    """
+    fallback: SeriesDescription | None = None
+    for one in study.ranked(name):
+        shares = study.look(one)
+        if shares is None:
+            continue
+        if fallback is not None and _rank(fallback, {})[:4] != _rank(one, {})[:4]:
+            break
+        if name == "T1" and _shows_contrast(study, one, shares):
+            continue
+        family = shares["T1"] + shares["T1C"] if name in ("T1", "T1C") else shares[name]
+        if family <= 1 - _CERTAIN and max(shares.values()) >= _CERTAIN:
+            other = _likeliest(shares)
+            study.drop(
+                one,
+                "image-contradicts-tags",
+                f"tags say {in_words(name)}, the image looks like {in_words(other)}",
+            )
+            continue
+        study.agreeing[one.series_instance_uid] = family >= _SEEN
+        if family >= _SEEN:
+            return one
+        fallback = fallback or one
+    return fallback
+
+
+def _shows_contrast(study: _Study, one: SeriesDescription, shares: Mapping[str, float]) -> bool:
+    """Move a T1 whose image shows enhancement to the T1 with contrast, with a remark."""
+    if one.series_instance_uid in study.by_image or shares["T1C"] < _SEEN:
+        return False
+    others = [other for other in study.pools.get("T1", ()) if other is not one]
+    compared = [
+        contrast_between(study.seen[one.series_instance_uid], study.seen[other.series_instance_uid])
+        for other in others
+        if study.look(other) is not None
+    ]
+    confirmed = bool(compared) and min(compared) >= _CERTAIN
+    if not confirmed and (shares["T1C"] < _CERTAIN or compared or one.certainty == "sure"):
+        return False
+    stated = "T1 without contrast" if one.contrast == "no" else "T1 and nothing of contrast"
+    study.remarks.append(
+        f"{one.name}: tags say {stated}, the image shows enhancement: used as T1 with contrast"
+    )
+    study.pools["T1"].remove(one)
+    study.pools.setdefault("T1C", []).append(replace(one, sequence="T1C", certainty="likely"))
+    return True
+
+
+def _check_pair(study: _Study, chosen: dict[Sequence, SeriesDescription]) -> None:
+    """Compare the two T1 of the study; where they look the wrong way round, say so or swap them."""
+    before, after = chosen.get("T1"), chosen.get("T1C")
+    if before is None or after is None:
+        return
+    share = contrast_between(study.seen[after.series_instance_uid], study.seen[before.series_instance_uid])
+    if share > 1 - _CERTAIN:
+        return
+    if before.contrast == "no" and after.contrast == "yes":
+        study.remarks.append(
+            f"{before.name} and {after.name}: the images look as if T1 without and with contrast were "
+            "named the wrong way round; the tags are followed"
+        )
+        return
+    chosen["T1"], chosen["T1C"] = replace(after, sequence="T1"), replace(before, sequence="T1C")
+    study.remarks.append(
+        f"{before.name}: the image shows enhancement, that of {after.name} does not, and the tags are "
+        "not sure: used as T1 with contrast and as T1"
+    )
+
+
+def _remark(study: _Study, name: Sequence, one: SeriesDescription) -> None:
+    probability = study.by_image.get(one.series_instance_uid)
+    if probability is not None:
+        why = one.evidence[-1] if one.evidence else "no attribute names the sequence"
+        study.remarks.append(f"{one.name}: {why}; the image looks like {in_words(name)} ({probability:.2f})")
+    elif not study.agreeing.get(one.series_instance_uid, False):
+        study.remarks.append(
+            f"{one.name}: used as {in_words(name)} by its tags; the image does not confirm it"
+        )
+    if name in ("FLAIR", "T2") and one.contrast == "yes":
+        study.remarks.append(f"{one.name}: {in_words(name)} after contrast")
+    if one.derived:
+        study.remarks.append(f"{one.name}: used as {in_words(name)}, although derived from other images")
+    if not one.covers_head:
+        study.remarks.append(f"{one.name}: used as {in_words(name)}, although it does not cover a whole head")
+
+
+def _explain_rest(
+    study: _Study,
+    series: Many[SeriesDescription],
+    used: Mapping[Sequence, SeriesDescription],
+    names: Many[Sequence],
+) -> None:
+    taken = {one.series_instance_uid: name for name, one in used.items()}
+    labels = {one.series_instance_uid: name for name, pool in study.pools.items() for one in pool}
+    for one in series:
+        uid = one.series_instance_uid
+        if uid in taken or uid in study.not_used:
+            continue
+        name = labels[uid]
+        if name not in names:
+            study.not_used[uid] = ("not-wanted", f"it is {in_words(name)}, which is not read")
+        elif name in used:
+            study.not_used[uid] = ("other-chosen", f"{used[name].name} is the {in_words(name)} that is read")
+        else:
+            study.not_used[uid] = ("unrecognised", f"it is no usable {in_words(name)}")

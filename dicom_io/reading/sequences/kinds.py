@@ -1,0 +1,245 @@
+"""Series that are no anatomical image of a head in one of the sequences, and why: they are set aside."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from dicom_io.reading.attributes import shown
+from dicom_io.reading.sequences.facts import SeriesFacts
+from dicom_io.reading.sequences.words import named
+
+__all__ = ["KINDS", "SetAside", "kind_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Why a series is not read: a code, and the reason in words."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    code: str
+    reason: str
+    words: frozenset[str]
+    types: frozenset[str] = frozenset()
+    pulses: str = ""
+
+
+def _kind(code: str, reason: str, words: str, types: str = "", pulses: str = "") -> _Kind:
+    return _Kind(code, reason, frozenset(words.split()), frozenset(types.split("|")) - {""}, pulses)
+
+
+KINDS: Final = (
+    _kind(
+        "localiser",
+        "it is a localiser",
+        "LOC LOCALIZER LOCALISER LOCALIZERS LOKALIZER SCOUT SCOUTS AASCOUT AAHEADSCOUT AAHSCOUT SURVEY "
+        "PLANSCAN SMARTBRAIN TOPOGRAM THREEPLANE LOCATOR REPERAGE",
+        "LOCALIZER",
+    ),
+    _kind(
+        "calibration",
+        "it is a calibration of the scanner",
+        "CAL CALIB CALIBRATION ASSET COILSENS SENSREF REFSCAN SHIM SHIMMING FIELDMAP GREFIELDMAP B1MAP B0MAP "
+        "PRESCAN BODYCOIL",
+    ),
+    _kind(
+        "spectroscopy",
+        "it is a spectroscopy, or places one",
+        "MRS SVS CSI SPECTRO SPECTROSCOPY SPECTRUM PRESS STEAM METABOLITE",
+        "SPECTROSCOPY|SPECTRO",
+        r"^\*?(CSI|SVS)",
+    ),
+    _kind(
+        "diffusion",
+        "it is diffusion-weighted or a map of diffusion",
+        "DWI DTI DIFF DIFFUSION ADC EADC DADC TRACE TRACEW FA COLFA TENSOR DKI NODDI IVIM HARDI RESOLVE MSH "
+        "DWIBS EDWI DSI TRACT TRACTOGRAPHY DW",
+        "DIFFUSION|ADC|TRACEW|FA|TENSOR|EADC|DIFFUSION_ANISO|ISOTROPIC|CALC_BVALUE",
+        r"EP_B|DWI|DWSE|EP_CALC",
+    ),
+    _kind(
+        "perfusion",
+        "it is a perfusion, functional or dynamic series, or a map of one",
+        "PERF PERFUSION DSC DCE ASL PASL CASL PCASL PWI CBF CBV RCBV RCBF MTT TTP TMAX KTRANS KEP BOLD FMRI "
+        "RESTING RSFMRI DYNAMIC DYN DYNA GBP PBP RELCBV RELCBF RELMTT LEAKAGE TWIST GRASP CEST APT APTW",
+        "PERFUSION|ASL|CBF|CBV|MTT|TTP|RCBV|RCBF|FMRI|CEREBRAL_BLOOD_FLOW|TIME_COURSE",
+        r"PCASL|PASL|TGSE",
+    ),
+    _kind(
+        "susceptibility",
+        "it is weighted by susceptibility (T2*)",
+        "SWI SWAN SWIP VENBOLD SWIPHASE T2STAR HEMO HAEMO HEME MEDIC MERGE QSM FSBB BSI MAGSWI",
+        "SWI|MNIP|SUSCEPTIBILITY|T2_STAR|MINIMUM",
+        r"SWI|^\*?ME2D",
+    ),
+    _kind(
+        "angiography",
+        "it is an angiography or a flow image",
+        "TOF MRA MRV ANGIO ANGIOGRAPHY ANGIOGRAM VENOGRAM VENOGRAPHY VENO INHANCE TRICKS PCA QFLOW VENC "
+        "WILLIS COW CAROTID CAROTIDS CEMRA TRANCE",
+        "ANGIO|TOF|FLOW_ENCODED|VELOCITY|PCA",
+        r"TOF|^\*?PC[23]|^\*?FL3D\w*_T(?:[MA]|\d+)?\b|^\*?FI[23]D",
+    ),
+    _kind(
+        "projection",
+        "it is a projection of a volume",
+        "MIP MINIP MIPS PROJECTION VRT",
+        "MIP|MAX_IP|MIN_IP|MINIP|PROJECTION IMAGE|PROJECTION|VOLUME RENDER|VRT|MAXIMUM|STACKED",
+    ),
+    _kind(
+        "subtraction",
+        "it is a subtraction",
+        "SUB SUBS SUBTRACT SUBTRACTION SUBTRACTED DIFFERENCE",
+        "SUBTRACT|SUBTRACTION|SUB|RELATIVE_SUBTRACT",
+    ),
+    _kind(
+        "map",
+        "it is a computed map, no image of the scanner",
+        "MAP MAPS T1MAP T2MAP MAPIT R1 R2 R2STAR T1RHO MYELIN MTR MAGIC SYMRI SYNTHETIC SYNTH STDDEV "
+        "SEGMENTATION OVERLAY FUSION FUSED",
+        "T1 MAP|T2 MAP|T2_MAP|T1_MAP|R2_MAP|R2_STAR_MAP|B0|B1|MAP|STD_DEVIATION|FUSED|SYNTHETIC",
+    ),
+    _kind(
+        "fat-image",
+        "it is the fat or the opposed-phase image of a Dixon pair",
+        "FATONLY OPPOSED OPP OUTPHASE",
+        "FAT|F|OP|OUT_PHASE|OPP_PHASE|FAT_FRACTION",
+    ),
+    _kind(
+        "inversion-image",
+        "it is a single inversion image, or one with a second inversion",
+        "INV1 INV2 DIR FGATIR WMN GMN",
+        "INV1|INV2",
+    ),
+    _kind(
+        "steady-state",
+        "it is a steady-state series, no T1, T2 or FLAIR",
+        "CISS FIESTA FIESTAC TRUFI TRUEFISP BTFE BFFE BALANCED PSIF DESS",
+        "",
+        r"^\*?(TFI|CI3D|FIESTA)",
+    ),
+    _kind("fat-nulled", "it is a STIR: fat is nulled, no T1, T2 or FLAIR", "STIR", "STIR"),
+)
+
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_MR_IMAGES = frozenset(f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".4"))
+_MR_SPECTROSCOPY = "1.2.840.10008.5.1.4.1.1.4.2"
+_SCREENS = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREENSAVE", "VXTL STATE", "PASTED", "CSA REPORT"))
+_HEAD = tuple(
+    "HEAD BRAIN SKULL CRAN NEURO CEREB KOPF HIRN TETE WHOLEBODY PITUIT ORBIT IAC FACE TESTA CABEZA ENCEPH "
+    "ENCEF SELLA CNS".split()
+)
+_OTHER_PARTS = frozenset(
+    "SPINE CSPINE TSPINE LSPINE LUMBAR THORACIC CERVICAL KNEE SHOULDER HIP ANKLE WRIST ELBOW FOOT HAND "
+    "PELVIS PROSTATE ABDOMEN LIVER KIDNEY BREAST HEART CARDIAC CHEST NECK HWS LWS BWS KNIE MRCP".split()
+)
+_B_VALUE = re.compile(r"B\d{1,4}")
+_PHASES = frozenset(("P", "PHASE", "PHASE MAP", "I", "IMAGINARY", "R", "REAL"))
+_DIXON_ENDS = frozenset(("F", "FAT", "OPP", "OP", "OUT"))
+
+
+def kind_of(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:
+    """Return why a series is set aside, None where it may be one of the sequences.
+
+    ``tokens`` are those of the series description, or of the protocol where there is none.
+    """
+    for check in (_object, _pixels, _body_part, _by_words, _by_technique):
+        found = check(facts, tokens)
+        if found is not None:
+            return found
+    if facts.unreadable is not None:
+        return SetAside(*facts.unreadable)
+    return None
+
+
+def _object(facts: SeriesFacts, _: tuple[str, ...]) -> SetAside | None:
+    if facts.sop_class_uid.startswith(_SECONDARY_CAPTURE):
+        return SetAside(
+            "screenshot", "it is a secondary capture: a screenshot or a report, no image of a scanner"
+        )
+    if facts.sop_class_uid == _MR_SPECTROSCOPY:
+        return SetAside("spectroscopy", "it is a spectroscopy, or places one")
+    if facts.modality != "MR":
+        return SetAside("wrong-modality", f"Modality is {shown(facts.modality)}, not MR")
+    if facts.sop_class_uid not in _MR_IMAGES:
+        return SetAside("wrong-sop-class", "it is no MR image")
+    return None
+
+
+def _pixels(facts: SeriesFacts, _: tuple[str, ...]) -> SetAside | None:
+    if facts.samples > 1 or any(not name.startswith("MONOCHROME") for name in facts.photometric if name):
+        return SetAside("screenshot", "it is in colour: a screenshot or a map")
+    if facts.image_type & _SCREENS:
+        return SetAside("screenshot", "Image Type says that it is a screenshot")
+    if facts.secondary and facts.unreadable is not None:
+        return SetAside("screenshot", "Image Type says SECONDARY, and nothing says where its images lie")
+    return None
+
+
+def _body_part(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:
+    part = facts.body_part
+    if part and any(word in part for word in _HEAD):
+        return None
+    if any(token in _OTHER_PARTS for token in tokens) and not any(
+        token.startswith(_HEAD) for token in tokens
+    ):
+        return SetAside("wrong-body-part", "the series is named after another body part than the head")
+    compact = "".join(character for character in part if character.isalnum())
+    if compact and any(compact.startswith(word) for word in _OTHER_PARTS):
+        return SetAside("wrong-body-part", f"Body Part Examined is {shown(part)}, not the head")
+    return None
+
+
+def _by_words(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:  # noqa: PLR0911 - one for each rule
+    found = frozenset(tokens)
+    weighted = named(tokens).base in ("T1", "FLAIR")
+    for kind in KINDS:
+        if facts.image_type & kind.types or facts.acquisition_contrasts & kind.types:
+            return SetAside(kind.code, kind.reason)
+        if kind.pulses and any(re.search(kind.pulses, name) for name in facts.pulse_names):
+            return SetAside(kind.code, kind.reason)
+        # "T1 STIR" does not exist, "T1 FLAIR STIR plane" and the like do: the weighting named leads.
+        if found & kind.words and not (kind.code == "fat-nulled" and weighted):
+            return SetAside(kind.code, kind.reason)
+    if any(_B_VALUE.fullmatch(token) for token in tokens) or (
+        "B" in found
+        and any(re.fullmatch(r"B \d{1,4}", f"{a} {b}") for a, b in zip(tokens, tokens[1:], strict=False))
+    ):
+        return SetAside("diffusion", "it is diffusion-weighted or a map of diffusion")
+    if "DIXON" in found and tokens and tokens[-1] in _DIXON_ENDS:
+        return SetAside("fat-image", "it is the fat or the opposed-phase image of a Dixon pair")
+    if "MP2RAGE" in found and "UNI" in found and "DEN" not in found:
+        return SetAside("inversion-image", "it is a quotient of inversion images with noise for background")
+    if facts.angiography and not weighted:
+        return SetAside("angiography", "Angio Flag says that it is an angiography")
+    return None
+
+
+def _by_technique(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:  # noqa: PLR0911 - one for each rule
+    places = facts.places
+    if places is not None and places.orientations > 1:
+        return SetAside(
+            "localiser", f"it holds slices of {places.orientations} orientations, like a localiser"
+        )
+    # Some scanners state a b-value of 0 on every image: only a positive one says diffusion.
+    if any(value > 0 for value in facts.b_values):
+        return SetAside("diffusion", "it states diffusion b-values")
+    if "EP" in facts.techniques and "GRASE" not in tokens:
+        return SetAside(
+            "echo-planar", "it is echo-planar: diffusion, perfusion or functional, no anatomical image"
+        )
+    if facts.components & {"PHASE", "IMAGINARY", "REAL", "MIXED"}:
+        return SetAside("phase-image", "its values are a phase or one part of complex numbers, no magnitude")
+    if facts.image_type & _PHASES and not facts.image_type & {"M", "MAGNITUDE"} and not facts.inverted:
+        return SetAside("phase-image", "its values are a phase or one part of complex numbers, no magnitude")
+    if len(facts.echoes_ms) > 1:
+        return SetAside(
+            "several-echoes", f"it holds images of {len(facts.echoes_ms)} echo times: no single volume"
+        )
+    return None
