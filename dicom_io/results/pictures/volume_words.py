@@ -50,7 +50,7 @@ def _change(change: VolumeChange, now_ml: float) -> str:
     if not change.comparable:
         return f"{before}, not comparable: {change.reason}"
     share = "" if change.change_percent is None else f" ({change.change_percent:+.0f} %)"
-    return f"{before}; now {_millilitres(now_ml)}, change {change.change_ml:+.1f} ml{share}"
+    return f"{before}; now {_millilitres(now_ml)}, change {_millilitres(change.change_ml, '+')}{share}"
 
 
 def _suggestion(found: Classification) -> str:
@@ -59,5 +59,6 @@ def _suggestion(found: Classification) -> str:
     return f"{found.name.meaning}, suggested by algorithm: {said}"
 
 
-def _millilitres(value: float) -> str:
-    return f"{value:.1f} ml" if value >= 1 or value == 0 else f"{value:.2g} ml"
+def _millilitres(value: float, sign: str = "") -> str:
+    form = ".1f" if abs(value) >= 1 or value == 0 else ".2g"
+    return f"{value:{sign}{form}} ml"

@@ -15,12 +15,15 @@ from dicom_io.results.pictures.panel import Mark, Panel
 from dicom_io.results.pictures.volume_pictures import (
     directions_of,
     outlines_of,
+    position_of,
     render_volume,
     render_volume_finding,
+    shown_slices,
 )
-from models.results import Box
+from dicom_io.results.pictures.volume_words import finding_line, study_lines
+from models.results import Assessment, Box
 from tests.dicom_io.results.every_kind import volume_image
-from tests.dicom_io.results.volume_factory import affine_of, volume_context
+from tests.dicom_io.results.volume_factory import affine_of, change_to, placed, suggested, volume_context
 
 
 def area(outline: NDArray[np.float64]) -> float:
@@ -71,14 +74,14 @@ def coloured(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArra
     return np.asarray(np.abs(picture.astype(int) - colour).max(axis=-1) < 30)
 
 
-def made() -> VolumeContext:
+def made(slices: slice = slice(2, 5)) -> VolumeContext:
     masks = np.zeros((7, 40, 60, 1), dtype=bool)
-    masks[2:5, 8:16, 30:50, 0] = True
+    masks[slices, 8:16, 30:50, 0] = True
     return volume_context(masks=masks, shape=(7, 40, 60), spacing=(3.0, 2.0, 1.0))
 
 
 def test_the_outline_lies_on_the_lesion_in_true_proportions() -> None:
-    context = made()
+    context = made(slice(2, 3))
     picture = render_volume(context.reading, volume_image(context), title="t")
     # 40 rows of 2 mm by 60 columns of 1 mm: the panel is 80 by 60 mm
     top = int(np.flatnonzero((picture[:, 2] != 16).any(axis=-1))[0])
@@ -108,6 +111,116 @@ def test_nothing_found_shows_the_volume_without_marks() -> None:
     picture = render_volume(context.reading, volume_image(context), title="t")
     assert coloured(picture[60:], (255, 191, 0)).sum() == 0
     assert picture.shape[1] <= 2100
+
+
+def tall(*extents: tuple[int, int], spacing: float = 1.0) -> VolumeContext:
+    """Return findings in slices of 120, each between two slices and largest in the middle."""
+    masks = np.zeros((120, 40, 40, len(extents)), dtype=bool)
+    for number, (first, last) in enumerate(extents):
+        middle = (first + last) // 2
+        for index in range(first, last + 1):
+            half = 1 + max(0, 9 - abs(index - middle))
+            masks[index, 20 - half : 20 + half, 4 + 18 * number : 6 + 18 * number, number] = True
+    return volume_context(masks=masks, spacing=(spacing, 1.0, 1.0))
+
+
+def test_the_mosaic_has_nine_slices_apart_with_the_key_slice_among_them() -> None:
+    reading = tall((20, 80)).reading
+    slices = shown_slices(reading)
+    assert len(slices) == 9
+    assert slices == sorted(slices)
+    assert min(np.diff(slices)) >= 61 / 10
+    assert reading.findings[0].key_slice in slices
+    assert all(reading.mask(1)[index].any() for index in slices)
+
+
+def test_slices_a_hair_apart_are_not_shown_beside_each_other() -> None:
+    slices = shown_slices(tall((50, 60)).reading)
+    assert len(slices) == 3
+    assert min(np.diff(slices)) >= 4
+
+
+def test_every_finding_has_its_key_slice_in_the_mosaic() -> None:
+    reading = tall((10, 90), (100, 104)).reading
+    assert {finding.key_slice for finding in reading.findings} <= set(shown_slices(reading))
+
+
+def test_overlapping_findings_have_a_mosaic() -> None:
+    context = volume_context(findings=2, overlapping=True)
+    assert {one.key_slice for one in context.reading.findings} <= set(shown_slices(context.reading))
+
+
+def test_a_single_slice_is_shown_once() -> None:
+    masks = np.zeros((1, 8, 8, 1), dtype=bool)
+    assert shown_slices(volume_context(masks=masks[..., :0]).reading) == [0]
+    masks[0, 2:4, 2:4] = True
+    assert shown_slices(volume_context(masks=masks).reading) == [0]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "letters"),
+    [("axial", "HF"), ("sagittal", "LR"), ("coronal", "PA"), ("oblique-axial", "HF")],
+)
+def test_a_slice_says_where_it_lies(orientation: str, letters: str) -> None:
+    context = volume_context(orientation=orientation, origin=(-9.0, -8.0, -7.0))
+    image = volume_image(context)
+    axis = {"L": 0, "P": 1, "H": 2}[letters[0]]
+    for index in (0, 6):
+        middle = image.affine[axis] @ np.array([index, 23 / 2, 19 / 2, 1])
+        letter, number, unit = position_of(image, index).split()
+        assert (letter, unit) == (letters[0 if middle >= 0 else 1], "mm")
+        assert float(number) == pytest.approx(abs(middle), abs=0.51)
+
+
+def bar_of(picture: NDArray[np.uint8]) -> float:
+    """Return the length of the longest grey line of a picture in pixels."""
+    grey = coloured(picture, (170, 170, 170))
+    longest = 0
+    for row in grey:
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(int), [0]])))
+        longest = max(longest, int(max(edges[1::2] - edges[::2], default=0)))
+    return float(longest)
+
+
+@pytest.mark.parametrize(("width_mm", "length"), [(240.0, 50), (180.0, 50), (100.0, 20), (9.0, 2)])
+def test_the_bar_is_as_long_as_it_says(width_mm: float, length: int) -> None:
+    panel = Panel(np.zeros((100, 100), dtype=np.float32), width_mm=width_mm)
+    picture = render([panel], [], "")
+    assert bar_of(picture) == pytest.approx(length * picture.shape[1] / width_mm, abs=6)
+
+
+def test_without_a_round_length_there_is_no_bar() -> None:
+    panel = Panel(np.zeros((100, 100), dtype=np.float32), width_mm=2.0)
+    assert bar_of(render([panel], [], "")) == 0
+    with pytest.raises(ValueError, match="width of a panel"):
+        Panel(np.zeros((2, 3), dtype=np.float32), width_mm=0)
+
+
+def test_the_words_say_what_was_read_and_decided() -> None:
+    plain = tall((50, 60))
+    total = plain.reading.volume_ml
+    reading = placed(
+        plain,
+        parts=2,
+        classifications=(suggested(),),
+        change=change_to(total),
+        series_used=("FLAIR", "T1"),
+        series_missing=("T1 with contrast",),
+    ).reading
+    assert finding_line(reading.findings[0]).endswith("mm, left, 2 parts")
+    assert study_lines(reading, Assessment("review", reasons=("Members disagree.", "And more."))) == [
+        f"On 2025-03-01: {total / 2:.2g} ml; now {total:.2g} ml, change {total / 2:+.2g} ml (+100 %)",
+        "Type of tumour, suggested by algorithm: Meningioma 71 %, Glioma 24 %",
+        "Read: FLAIR, T1; not there: T1 with contrast",
+        "Assessment: REVIEW: Members disagree.",
+    ]
+
+
+def test_what_is_not_comparable_shows_no_change() -> None:
+    plain = tall((50, 60))
+    change = change_to(plain.reading.volume_ml, 0.0, comparable=False, reason="thicker slices")
+    lines = study_lines(placed(plain, change=change).reading, None)
+    assert lines == ["On 2025-03-01: 0.0 ml, not comparable: thicker slices", "Read: FLAIR"]
 
 
 def test_the_same_volume_gives_the_same_picture() -> None:
