@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from export.training.chest_nodule.data import BLOCKS
 from export.training.chest_nodule.evaluation import OVERLAP, Answered
 from export.training.chest_nodule.figures import (
-    Figure,
     FilmMarks,
     auroc_figure,
     brier,
@@ -23,6 +22,7 @@ from export.training.chest_nodule.figures import (
     match,
     threshold_at,
 )
+from export.training.statistics import Figure
 from models.chest_nodule.decode import calibrated
 from models.chest_nodule.detector import read_candidates
 from models.results import Candidate

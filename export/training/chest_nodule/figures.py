@@ -8,22 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.stats import rankdata
 
-Values = NDArray[np.float64]
+from export.training.statistics import DRAWS, Figure, Values, auroc
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-DRAWS = 2000
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with its 95 % interval and the number of cases behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -36,13 +24,6 @@ class FilmMarks:
 
     hits: tuple[float, ...]
     others: tuple[float, ...]
-
-
-def auroc(positive: Values, negative: Values) -> float:
-    """Return the area under the ROC curve, ties counted half."""
-    ranks = rankdata(np.concatenate([positive, negative]))
-    count = len(positive)
-    return float((ranks[:count].sum() - count * (count + 1) / 2) / (count * len(negative)))
 
 
 def auroc_figure(positive: Sequence[float], negative: Sequence[float], seed: int = 0) -> Figure:

@@ -5,7 +5,6 @@ import pytest
 
 from export.training.chest_nodule.figures import (
     FilmMarks,
-    auroc,
     auroc_figure,
     brier,
     expected_calibration_error,
@@ -15,6 +14,7 @@ from export.training.chest_nodule.figures import (
     sensitivity_at,
     threshold_at,
 )
+from export.training.statistics import auroc
 
 
 def test_auroc_counts_ties_half() -> None:
