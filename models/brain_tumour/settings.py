@@ -48,7 +48,7 @@ class Settings:
     largest_component: bool
     minimum_volume_ml: float
     neighbour_mm: float | None = None
-    batch: int = 8
+    batch: int = 4
 
     def __post_init__(self) -> None:
         if self.layout not in _CHANNELS:
@@ -95,7 +95,7 @@ def settings_of(package: Package, name: str) -> Settings:
             largest_component=bool(steps["largest_component"]),
             minimum_volume_ml=float(steps["minimum_volume_ml"]),
             neighbour_mm=None if distance is None else float(distance),
-            batch=int(steps.get("batch", 8)),
+            batch=int(steps.get("batch", 4)),
         )
         _check_tensors(network, settings.layout)
         _check_sequences(package, network, settings.layout)
@@ -108,6 +108,8 @@ def _check_tensors(network: Network, layout: Layout) -> None:
     channels = _CHANNELS[layout]
     if len(network.tensor.shape) != 4 or network.tensor.shape[1] != channels:
         raise ValueError(f"layout {layout} needs a tensor of four axes with {channels} channels")
+    if network.tensor.dtype != "float32":
+        raise ValueError("tensors are float32")
     if PROBABILITY not in {tensor.name for tensor in network.outputs}:
         raise ValueError(f"there is no output {PROBABILITY!r}")
 

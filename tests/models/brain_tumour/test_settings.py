@@ -48,6 +48,7 @@ def test_a_parameter_out_of_range_is_refused(steps: dict[str, Any], says: str) -
     [
         ({"operating_point__score": 0.0}, "operating_point"),
         ({"tensor__shape": ("n", 9, "h", "w")}, "with 12 channels"),
+        ({"tensor__dtype": "float16"}, "tensors are float32"),
         ({"outputs": ({"name": "mask", "shape": ("n", 1, "h", "w")},)}, "no output 'probability'"),
         ({"input__volume__subsets": (("T2", "FLAIR"),)}, "reads T1, FLAIR, T1C only"),
         ({"branches__0__subsets": (("T1", "T1C"),)}, "reads one sequence"),
@@ -72,5 +73,5 @@ def test_neighbours_are_as_far_away_as_the_networks_are_used_to(
 
 def test_each_ensemble_has_its_own() -> None:
     made = package(flip=True, neighbour_mm=5)
-    assert settings_of(made, MAIN) == Settings("context", 0.5, True, False, 0.0, 5.0, 8)
-    assert settings_of(made, "contrast") == Settings("contrast", 0.4, False, True, 0.0, None, 8)
+    assert settings_of(made, MAIN) == Settings("context", 0.5, True, False, 0.0, 5.0, 4)
+    assert settings_of(made, "contrast") == Settings("contrast", 0.4, False, True, 0.0, None, 4)
