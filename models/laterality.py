@@ -187,7 +187,7 @@ def _correlation(one: _Array, other: _Array) -> float:
 
 def _reduced(image: Volume) -> tuple[_Array, _Array]:
     """Return means of blocks of about 4 mm, and their affine."""
-    array = np.asarray(image.array, dtype=np.float64)
+    array = np.asarray(image.array)
     blocks = [max(1, round(_COARSE_MM / step)) for step in image.spacing]
     blocks = [min(block, size) for block, size in zip(blocks, array.shape, strict=True)]
     shape = [size // block for size, block in zip(array.shape, blocks, strict=True)]
@@ -196,7 +196,7 @@ def _reduced(image: Volume) -> tuple[_Array, _Array]:
     affine = np.asarray(image.affine, dtype=np.float64).copy()
     affine[:3, 3] += affine[:3, :3] @ ((np.asarray(blocks) - 1) / 2)
     affine[:3, :3] *= np.asarray(blocks)
-    return split.mean(axis=(1, 3, 5)), affine
+    return split.mean(axis=(1, 3, 5), dtype=np.float64), affine
 
 
 def _head(values: _Array) -> NDArray[np.bool_]:
