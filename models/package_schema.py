@@ -148,7 +148,7 @@ class PackageManifest(Network):
 
     @property
     def plans(self) -> tuple[Plan, ...]:
-        """Every way to read a study: the subsets of the main network, then of the branches; none for films."""
+        """Every way to read a study: subsets of the main network, then of the branches; none for films."""
         contract = self.input.volume
         if contract is None:
             return ()

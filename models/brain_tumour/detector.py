@@ -102,11 +102,14 @@ class BrainTumourDetector:
         Raises
         ------
         ValueError
-            The study lacks a sequence of the plan, or a member gave values that are no probabilities.
+            The study lacks a sequence of the plan or is aligned to another one, or a member gave values
+            that are no probabilities.
         """
         lacking = [name for name in plan.sequences if name not in study.sequences]
         if lacking:
             raise ValueError(f"the aligned study lacks {', '.join(lacking)}")
+        if study.source.sequence != plan.reference:
+            raise ValueError(f"the study is aligned to {study.source.sequence}, the plan to {plan.reference}")
         ensemble = self._ensembles[plan.branch]
         settings = ensemble.settings
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,7 +144,11 @@ class BrainTumourDetector:
     def _suggested(
         self, study: AlignedStudy, plan: Plan, marked: NDArray[np.bool_]
     ) -> tuple[Classification, ...]:
-        """Ask the branches that classify, each on its sequence where the marked area is largest."""
+        """Ask the branches that classify, each on its sequence where the marked area is largest.
+
+        They see the working grid of the main networks: its pixels may be a few percent smaller than those
+        that they are made for, which is less than heads differ.
+        """
         found: list[Classification] = []
         for other in self._plans:
             ensemble = self._ensembles[other.branch]

@@ -20,14 +20,13 @@ from models.volume_results import Segment, VolumeFinding, VolumeReading
 __all__ = ["reading_of", "segment_of"]
 
 _ABNORMAL: Final = Concept("49755003", "SCT", "Morphologically Abnormal Structure")
-_LONGEST_LABEL: Final = 64
 
 
 def segment_of(finding: FindingConcept, number: int = 1) -> Segment:
     """Return what a mask stands for; without a category of its own it is an abnormal structure."""
     return Segment(
         number=number,
-        label=finding.meaning[:_LONGEST_LABEL],
+        label=finding.meaning,
         category=_concept(finding.category) if finding.category else _ABNORMAL,
         type=_concept(finding),
         site=_concept(finding.site) if finding.site else None,

@@ -10,12 +10,12 @@ from highdicom import Volume, VolumeGeometry
 from numpy.typing import NDArray
 
 from models.geometry import AlignedStudy, SeriesVolume
-from models.phantoms.brain import BrainPhantom, BrainSample, PhantomLesion
+from models.phantoms.brain import BrainPhantom, BrainSample, Contrast, PhantomLesion
 from models.volume_results import SliceSource
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 LESION = PhantomLesion((31.0, -23.0, 27.0), (14.19, 11.23, 9.17))
-_CONTRASTS = {"T1": "T1", "T1C": "T1c", "T2": "T2", "FLAIR": "FLAIR"}
+CONTRASTS: dict[str, Contrast] = {"T1": "T1", "T1C": "T1c", "T2": "T2", "FLAIR": "FLAIR"}
 
 
 def axial(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> VolumeGeometry:
@@ -47,5 +47,5 @@ def study(
     """Return a head whose source grid is the working grid."""
     grid = axial(shape, spacing)
     head = sample(grid, lesions)
-    arrays = {name: head.image(_CONTRASTS[name]).astype(np.float32) for name in names}  # type: ignore[arg-type]
+    arrays = {name: head.image(CONTRASTS[name]).astype(np.float32) for name in names}
     return AlignedStudy(arrays, grid, series(reference, grid, arrays[reference]))

@@ -12,11 +12,12 @@ import pytest
 
 from models.brain_tumour.answer import BrainAnswer
 from models.brain_tumour.detector import BrainTumourDetector
+from models.brain_tumour.reading import reading_of
 from models.detector import VolumeDetector, open_volume_detector
-from models.geometry import AlignedStudy, axial_view, to_source, working_grid
+from models.geometry import AlignedStudy, align, axial_view, to_source, working_grid
 from models.package import MAIN, Package, PackageError, load_package
 from tests.models.brain_tumour.scripted import Scripted, bright, constant, package
-from tests.models.brain_tumour.studies import axial, sample, series, study
+from tests.models.brain_tumour.studies import CONTRASTS, LESION, axial, sample, series, study
 from tests.packages.lesions import TYPE_SHARES, build_lesion_package
 
 SMALL = {"shape": (13, 104, 96), "spacing": (14.0, 1.84, 1.84)}
@@ -55,6 +56,12 @@ def test_a_study_without_a_sequence_of_the_plan_is_an_error(head: AlignedStudy, 
     lacking = replace(head, sequences={"FLAIR": head.sequences["FLAIR"]})
     with pytest.raises(ValueError, match="lacks T1"):
         detector([Scripted(constant(0)), Scripted(constant(0))]).read(lacking, plan, tmp_path)
+
+
+def test_a_study_that_is_aligned_to_another_sequence_is_an_error(tmp_path: Path) -> None:
+    other = study(["T1", "FLAIR"], reference="T1", **SMALL)
+    with pytest.raises(ValueError, match="aligned to T1, the plan to FLAIR"):
+        read([Scripted(constant(0))], tmp_path, other)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -0.5])
@@ -157,7 +164,7 @@ def test_flips_are_averaged_in_place(head: AlignedStudy, tmp_path: Path) -> None
         return answer
 
     member = Scripted(left_half)
-    answer = read([member], tmp_path, head, flip=True)
+    answer = read([member], tmp_path, head, flip=True, batch=8)
     middle = answer.probability[6, 50]
     assert (middle[:32] == 0.5).all() and (middle[32:64] == 0).all() and (middle[64:] == 0.5).all()
     assert len(member.shapes) == 4
@@ -301,3 +308,30 @@ def test_a_finer_source_gets_the_mask_on_its_own_grid(
     truth = sample(fine).lesions > 0
     assert answer.mask.shape == (26, 384, 352)
     assert (answer.mask & truth).sum() > 0.97 * answer.mask.sum() > 0.75 * truth.sum()
+
+
+def test_series_of_three_orientations_are_read_on_the_grid_of_one(
+    thresholds: Package, opened: VolumeDetector, tmp_path: Path
+) -> None:
+    """A sagittal FLAIR, an axial T1 and a coronal T1 with contrast, each with slices of its own."""
+    manifest, given = thresholds.manifest, {}
+    for name, order, shape, spacing in (
+        ("FLAIR", (2, 0, 1), (90, 110, 90), (2.0, 2.0, 2.0)),
+        ("T1", (0, 1, 2), (40, 208, 176), (4.5, 1.0, 1.0)),
+        ("T1C", (1, 0, 2), (90, 70, 88), (2.0, 3.0, 2.0)),
+    ):
+        grid = axial(shape, spacing)
+        image = sample(grid).image(CONTRASTS[name]).astype(np.float32)
+        volume = series(name, grid, image).volume.permute_spatial_axes(order)
+        given[name] = series(name, volume.get_geometry(), volume.array)
+    plan = manifest.choose(given)
+    aligned = align(given, plan.reference, plan.spacing_mm)
+    answer = opened.read(aligned, plan, tmp_path)
+    truth = sample(given["FLAIR"].volume.get_geometry()).lesions > 0
+    assert answer.mask.shape == truth.shape == (90, 90, 110)
+    assert (answer.mask & truth).sum() > 0.9 * answer.mask.sum() > 0.6 * truth.sum()
+    reading = reading_of(answer, aligned, manifest)
+    assert reading.series_used == ("T1", "FLAIR", "T1 with contrast")
+    assert reading.findings[0].side == "left"
+    assert reading.findings[0].centre_mm == pytest.approx(LESION.centre_mm, abs=1.5)
+    assert [found.value.meaning for found in reading.classifications] == ["Glioma"]
