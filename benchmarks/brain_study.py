@@ -138,7 +138,7 @@ def measure(study: Path, folder: Path, journal: Any, settings: Any) -> dict[str,
     from dicom_io.volume_phantoms import VolumeOptions  # noqa: PLC0415
     from flows.delivery import deliver  # noqa: PLC0415
     from flows.encoding import Basis, encode_volume  # noqa: PLC0415
-    from flows.routing.rules import ResultOptions  # noqa: PLC0415
+    from flows.routing.rules import ReadingOptions  # noqa: PLC0415
     from models.concepts import Concept  # noqa: PLC0415
     from models.phantoms.brain import BrainPhantom  # noqa: PLC0415
     from models.results import Assessment  # noqa: PLC0415
@@ -194,7 +194,7 @@ def measure(study: Path, folder: Path, journal: Any, settings: Any) -> dict[str,
             package=package,
             identity=ResultIdentity(digest, package.content_hash, "c" * 64, 1),
             content_time=datetime.now(UTC).astimezone(),
-            options=ResultOptions(),
+            options=ReadingOptions(),
             folder=folder / "results",
         )
         objects = encode_volume(basis, headers, reading, flair.volume, Assessment("accept", 0.9))

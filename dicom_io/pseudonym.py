@@ -43,6 +43,14 @@ class Pseudonymiser:
         digest = hmac.new(self._key, f"study:{uid}".encode(), hashlib.sha256).digest()
         return "S-" + base64.b32encode(digest).decode("ascii")[:_CHARACTERS]
 
+    def patient(self, patient_id: str, issuer: str) -> str:
+        """Return 32 hexadecimal digits, the same for the same Patient ID, issuer and key.
+
+        It tells studies of one patient from those of others, inside the journal alone.
+        """
+        content = f"patient:{len(issuer)}:{issuer}:{patient_id}".encode()
+        return hmac.new(self._key, content, hashlib.sha256).hexdigest()[:32]
+
 
 def load_key(path: Path) -> bytes:
     """Read the key, or make it: 32 random bytes that only the owner may read.

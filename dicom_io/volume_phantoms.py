@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from dicom_io.volume_phantom_tags import classic_tags, enhanced_tags, frame_groups, series_tags
-from models.phantoms.brain import SEQUENCES, BrainPhantom, BrainSample, Contrast, PhantomLesion
+from models.phantoms.brain import SEQUENCES, BrainPhantom, Contrast, PhantomLesion
 from models.volume_results import SliceSource
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "SAGITTAL",
     "VolumeOptions",
     "WrittenVolume",
+    "write_array_series",
     "write_brain_study",
     "write_volume_series",
 ]
@@ -143,7 +144,22 @@ def write_volume_series(
 ) -> WrittenVolume:
     """Write one series of the head into ``folder``."""
     sample = BrainPhantom(options.seed, options.lesions).sample(options.shape, options.affine)
-    return _write(folder, options, series_number, sample)
+    return _write(folder, options, series_number, sample.image(options.contrast), sample.lesions)
+
+
+def write_array_series(
+    folder: Path, pixels: NDArray[np.int16], options: VolumeOptions, series_number: int = 1
+) -> WrittenVolume:
+    """Write an array of pixels ``(z, y, x)`` as a series with the geometry and words of ``options``.
+
+    Raises
+    ------
+    ValueError
+        The array does not have the shape that the options state.
+    """
+    if pixels.shape != tuple(options.shape):
+        raise ValueError(f"the array is {pixels.shape}, the options say {options.shape}")
+    return _write(folder, options, series_number, pixels, np.zeros(pixels.shape, np.uint8))
 
 
 def write_brain_study(
@@ -156,7 +172,8 @@ def write_brain_study(
     written: dict[Contrast, WrittenVolume] = {}
     for number, contrast in enumerate(contrasts, start=1):
         chosen = replace(options, contrast=contrast)
-        written[contrast] = _write(folder / f"{number}-{contrast}", chosen, number, sample)
+        place = folder / f"{number}-{contrast}"
+        written[contrast] = _write(place, chosen, number, sample.image(contrast), sample.lesions)
     return written
 
 
@@ -164,9 +181,14 @@ def _uid(*parts: object) -> str:
     return f"2.25.{uuid.uuid5(_NAMESPACE, '/'.join(map(str, parts))).int}"
 
 
-def _write(folder: Path, options: VolumeOptions, series_number: int, sample: BrainSample) -> WrittenVolume:
+def _write(
+    folder: Path,
+    options: VolumeOptions,
+    series_number: int,
+    pixels: NDArray[np.int16],
+    lesions: NDArray[np.uint8],
+) -> WrittenVolume:
     folder.mkdir(parents=True, exist_ok=True)
-    pixels = sample.image(options.contrast)
     # another grid or another attribute makes another object, which must not share the UIDs of this one
     directions = np.asarray(options.directions, dtype=np.float64).tolist()
     series = (series_number, repr(replace(options, directions=directions)))
@@ -189,7 +211,7 @@ def _write(folder: Path, options: VolumeOptions, series_number: int, sample: Bra
     return WrittenVolume(
         tuple(paths),
         volume,
-        sample.lesions,
+        lesions,
         tuple(slices),
         str(template.StudyInstanceUID),
         str(template.SeriesInstanceUID),

@@ -5,17 +5,12 @@ from __future__ import annotations
 import gc
 from collections import OrderedDict
 
-import numpy as np
-
 from flows.settings import RuntimeSettings
 from models.detector import Detector, open_detector
-from models.film import Film
 from models.package import Package
 from models.registry import Registry
 
 __all__ = ["DetectorCache"]
-
-_WARM_UP_SHAPE = (1024, 1024)
 
 
 class DetectorCache:
@@ -36,7 +31,7 @@ class DetectorCache:
         self._capacity = capacity
         self._registry = Registry(runtime.package_dirs)
         self._packages: dict[str, Package] = {}
-        self._detectors: OrderedDict[str, Detector] = OrderedDict()
+        self._detectors: OrderedDict[tuple[str, int | None], Detector] = OrderedDict()
 
     def package(self, reference: str, content_hash: str | None = None) -> Package:
         """Return a verified package; it is read again when it is not the one that was asked for."""
@@ -45,27 +40,25 @@ class DetectorCache:
             known = self._packages[reference] = self._registry.get(reference)
         return known
 
-    def detector(self, package: Package) -> Detector:
-        """Return the opened networks of a package."""
-        key = package.content_hash
+    def detector(self, package: Package, members: int | None = None) -> Detector:
+        """Return the opened networks of a package, or of its first members."""
+        key = package.content_hash, members
         if key not in self._detectors:
-            self._detectors[key] = open_detector(package, self._runtime.provider, self._runtime.threads)
+            self._detectors[key] = self._open(package, members, self._runtime.threads)
         self._detectors.move_to_end(key)
         while len(self._detectors) > self._capacity:
             self._detectors.popitem(last=False)
         return self._detectors[key]
 
-    def smaller_detector(self, package: Package) -> Detector:
+    def smaller_detector(self, package: Package, members: int | None = None) -> Detector:
         """Drop everything that is open and open one package with one thread: the least memory there is."""
         self._detectors.clear()
         gc.collect()
-        return open_detector(package, self._runtime.provider, 1)
+        return self._open(package, members, 1)
 
-    def warm_up(self, reference: str) -> None:
+    def _open(self, package: Package, members: int | None, threads: int) -> Detector:
+        return open_detector(package, self._runtime.provider, threads, members=members)
+
+    def warm_up(self, reference: str, members: int | None = None) -> None:
         """Verify and open a package and run it once, so that all its memory is claimed."""
-        detector = self.detector(self.package(reference))
-        ramp = np.linspace(0.0, 1.0, _WARM_UP_SHAPE[1], dtype=np.float32)
-        pixels = np.broadcast_to(ramp, _WARM_UP_SHAPE).copy()
-        detector.detect(
-            Film(sop_instance_uid="2.25.0", pixels=pixels, view="PA", pixel_spacing_mm=(0.3, 0.3))
-        )
+        self.detector(self.package(reference), members).warm_up()

@@ -35,8 +35,10 @@ from dicom_io.results import (
 )
 from dicom_io.results.cad import CHEST_FINDINGS, encode_chest_cad_report
 from dicom_io.results.segmentation import encode_film_segmentation, encode_segmentation
-from flows.pipeline import NotRead, Prepared, PreparedFilm, findings_of
-from flows.routing.rules import ResultOptions
+from flows.journal import PriorRecord
+from flows.reading.films import Prepared, PreparedFilm, findings_of
+from flows.reading.study import NotRead
+from flows.routing.rules import ReadingOptions
 from models.results import Assessment, FilmReading, ImageFailure
 from models.volume_results import VolumeReading
 
@@ -48,7 +50,7 @@ _FILES = {"structured-report": "report"}
 _REFERABLE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
 
 
-def configuration_hash(serial: str, options: ResultOptions) -> str:
+def configuration_hash(serial: str, options: ReadingOptions) -> str:
     """Digest what shapes the objects beside input and package: installation, software, options.
 
     The libraries that encode count too: a new version of one may write other bytes.
@@ -71,20 +73,23 @@ class Basis:
         What the UIDs follow from.
     content_time : datetime.datetime
         When it was first read, with the zone of the site.
-    options : ResultOptions
+    options : ReadingOptions
         Which objects are wanted, and how.
     folder : pathlib.Path
         Where the files go; made where it is not there.
     predecessors : mapping of str to Predecessor
         What the documents of this reading replace, by kind.
+    prior : PriorRecord or None
+        The last reading of an earlier study of the same patient.
     """
 
     package: PackageIdentity
     identity: ResultIdentity
     content_time: datetime
-    options: ResultOptions
+    options: ReadingOptions
     folder: Path
     predecessors: Mapping[str, Predecessor] = field(default_factory=dict)
+    prior: PriorRecord | None = None
 
     @property
     def common(self) -> dict[str, Any]:
@@ -243,7 +248,7 @@ def _extras(context: FilmContext, basis: Basis) -> Iterator[tuple[str, str, Call
 
 
 def _volume_objects(
-    context: VolumeContext, image: Volume, options: ResultOptions
+    context: VolumeContext, image: Volume, options: ReadingOptions
 ) -> Iterator[tuple[str, Dataset]]:
     segmentation = encode_segmentation(
         context, kind=options.segmentation, omit_empty_frames=options.omit_empty_frames
@@ -267,7 +272,7 @@ def _failures(
     failures: list[ImageFailure] = []
     headers: dict[str, Dataset] = {}
     for item in not_read:
-        if item.path is None or not item.is_unread_film or item.sop_instance_uid in headers:
+        if item.path is None or not item.is_unread_image or item.sop_instance_uid in headers:
             continue
         try:
             header = read_header(item.path)

@@ -53,7 +53,7 @@ def start_of_run(
             "reference": package.reference,
             "content_hash": package.content_hash,
             "device_uid": package.device_uid,
-            "members": {member.file: member.sha256 for member in package.manifest.members},
+            "members": {member.file: member.sha256 for member in package.manifest.all_members},
         },
         "reading": dict(reading),
     }

@@ -21,16 +21,16 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import Completed, Failed
 from prefect.tasks import Task
 
-from flows import pipeline
 from flows.attempts import requeue_or_give_up
 from flows.delivery import DeliveryReport, attempts_in_run, deliver
 from flows.detectors import DetectorCache
-from flows.encoding import encode_films, encode_refusal
+from flows.encoding import encode_refusal
 from flows.journal import IllegalTransition, Journal, StaleRun, UnknownRecord, open_journal
+from flows.reading import Gathered, Refused
 from flows.settings import Settings, load_settings
 from flows.study_run import StepFailed, StudyRun, without_quotes
-from flows.summary import Reading, delivered, not_read_of, reading_of, summary_markdown
-from models.results import Assessment, FilmReading
+from flows.summary import delivered, not_read_of, summary_markdown
+from models.results import Assessment
 
 __all__ = ["process_study", "warm_up"]
 
@@ -71,8 +71,8 @@ def _detectors() -> DetectorCache:
 def warm_up() -> None:
     """Open the journal and the networks of all routes, before the first study needs them."""
     _journal()
-    for reference in dict.fromkeys(route.package for route in _settings().routes):
-        _detectors().warm_up(reference)
+    for reference, members in dict.fromkeys((route.package, route.members) for route in _settings().routes):
+        _detectors().warm_up(reference, members)
 
 
 def _raised(state: State[Any]) -> Any:
@@ -97,56 +97,52 @@ _PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 
 @task(name="gather", **_PLAIN)
-async def gather(run: StudyRun) -> pipeline.Gathered | State[Any]:
+async def gather(run: StudyRun) -> Gathered | State[Any]:
     """Select the instances of the job by their headers, and check that they are those of the journal."""
     return await _refusable(run, "gather", run.gather)
 
 
 @task(name="prepare", **_PLAIN)
-async def prepare(run: StudyRun, gathered: pipeline.Gathered) -> pipeline.Prepared | State[Any]:
-    """Decode the films into the scratch folder."""
-    contract = run.package().manifest.input
-    return await _refusable(run, "prepare", lambda: pipeline.prepare(gathered, contract, run.scratch))
+async def prepare(run: StudyRun, gathered: Gathered) -> Any:
+    """Decode what was selected into the scratch folder."""
+    return await _refusable(run, "prepare", lambda: run.reader().prepare(gathered, run.scratch))
 
 
 @task(name="gate", **_PLAIN)
-async def gate(run: StudyRun, prepared: pipeline.Prepared) -> pipeline.Prepared | State[Any]:
-    """Pass on the films that the package may read."""
-    contract = run.package().manifest.input
-    return await _refusable(run, "gate", lambda: pipeline.gate(prepared, contract))
+async def gate(run: StudyRun, prepared: Any) -> Any:
+    """Pass on what the package may read."""
+    return await _refusable(run, "gate", lambda: run.reader().gate(prepared))
 
 
 @task(name="infer", retries=1, retry_condition_fn=_memory_ran_out, **_PLAIN)
-async def infer(run: StudyRun, prepared: pipeline.Prepared) -> tuple[FilmReading, ...]:
-    """Run all members on every film; once more with the least memory when memory ran out."""
+async def infer(run: StudyRun, prepared: Any) -> Any:
+    """Run all members; once more with the least memory when memory ran out."""
     context = TaskRunContext.get()
     is_retry = context is not None and context.task_run.run_count > 1
 
-    def work() -> tuple[FilmReading, ...]:
-        package = run.package()
-        detector = run.detectors.smaller_detector(package) if is_retry else run.detectors.detector(package)
-        return pipeline.infer(prepared.films, detector, run.scratch / "readings.json")
+    def work() -> Any:
+        return run.reader().infer(prepared, run.detector(least_memory=is_retry), run.scratch)
 
-    readings = await _in_thread(run, "infer", work)
-    get_run_logger().info("%d films read by %d members", len(readings), readings[0].members)
-    return readings
+    reading = await _in_thread(run, "infer", work)
+    get_run_logger().info("%s", run.reader().told(reading))
+    return reading
 
 
 @task(name="assess", **_PLAIN)
-async def assess(run: StudyRun, readings: tuple[FilmReading, ...]) -> Assessment:
+async def assess(run: StudyRun, reading: Any) -> Assessment:
     """Judge how far the reading can be trusted."""
-    assessment = await _in_thread(run, "assess", lambda: pipeline.assess(readings))
+    assessment = await _in_thread(run, "assess", lambda: run.reader().assess(reading))
     get_run_logger().info("decision %s", assessment.decision)
     return assessment
 
 
 @task(name="encode", **_PLAIN)
-async def encode(run: StudyRun, reading: Reading) -> int:
+async def encode(run: StudyRun, prepared: Any, reading: Any, assessment: Assessment) -> int:
     """Write the result objects and record them with their destinations; return how many there are."""
 
     def work() -> int:
-        objects = encode_films(run.basis(), reading.prepared, reading.readings, reading.assessment)
-        run.keep_reading(reading_of(reading))
+        objects = run.reader().encode(run.basis(), prepared, reading, assessment)
+        run.keep_reading(run.reader().outcome(prepared, reading, assessment))
         run.keep(objects)
         return len(objects)
 
@@ -156,7 +152,7 @@ async def encode(run: StudyRun, reading: Reading) -> int:
 
 
 @task(name="encode-refusal", **_PLAIN)
-async def encode_refused(run: StudyRun, refusal: pipeline.Refused, outcome: dict[str, Any]) -> int:
+async def encode_refused(run: StudyRun, refusal: Refused, outcome: dict[str, Any]) -> int:
     """Write the report of a study that could not be read and record it; return how many objects it has."""
 
     def work() -> int:
@@ -199,7 +195,7 @@ async def notify(run: StudyRun, title: str, outcome: dict[str, Any]) -> None:
 async def _refusable(run: StudyRun, stage: str, work: Callable[[], _T]) -> _T | State[Any]:
     try:
         return await _in_thread(run, stage, work)
-    except pipeline.Refused as refusal:
+    except Refused as refusal:
         get_run_logger().info("refused: %s", refusal)
         run.refusal = refusal
         return Completed(name="Refused", message=str(refusal))
@@ -253,7 +249,7 @@ async def _read_or_refuse(run: StudyRun) -> State[Any]:
             await asyncio.to_thread(run.add_destinations, kept)
         else:
             await _read(run)
-    except pipeline.Refused as refusal:
+    except Refused as refusal:
         outcome = {"not_read": not_read_of(refusal.not_read), "refusal": str(refusal)}
         if not await _report_refusal(run, refusal, outcome):
             return await _finish_refused(run, outcome)
@@ -264,11 +260,11 @@ async def _read(run: StudyRun) -> None:
     gathered = _unless_refused(run, await gather(run))
     decoded = _unless_refused(run, await prepare(run, gathered))
     prepared = _unless_refused(run, await gate(run, decoded))
-    readings = await infer(run, prepared)
-    await encode(run, Reading(prepared, readings, await assess(run, readings)))
+    reading = await infer(run, prepared)
+    await encode(run, prepared, reading, await assess(run, reading))
 
 
-async def _report_refusal(run: StudyRun, refusal: pipeline.Refused, outcome: dict[str, Any]) -> int:
+async def _report_refusal(run: StudyRun, refusal: Refused, outcome: dict[str, Any]) -> int:
     """Write the report that nothing was read; return how many objects that is."""
     try:
         return await encode_refused(run, refusal, outcome)

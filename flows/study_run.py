@@ -15,17 +15,20 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
+from dicom_io.reading import read_header
+from dicom_io.reading.attributes import acquired_at, patient_of
 from dicom_io.receive.records import StoredInstance
 from dicom_io.results import EncodedObject, PackageIdentity, Predecessor, ResultIdentity
 from dicom_io.results.write import sync_folder
-from flows import pipeline
 from flows.detectors import DetectorCache
 from flows.encoding import Basis
 from flows.installation import Installation
 from flows.journal import JobRecord, JobState, Journal, ResultRecord
 from flows.manifest import end_of_run, read_manifest, start_of_run, write_manifest
+from flows.reading import Gathered, Refused, StudyReader, reader_of
 from flows.routing.rules import Route
 from flows.settings import Settings
+from models.detector import Detector
 from models.package import Package, PackageError
 
 __all__ = ["StepFailed", "StudyRun", "is_out_of_memory", "without_quotes"]
@@ -100,7 +103,7 @@ class StudyRun:
         self.settings = settings
         self.detectors = detectors
         self.scratch = scratch
-        self.refusal: pipeline.Refused | None = None
+        self.refusal: Refused | None = None
 
     @property
     def route(self) -> Route:
@@ -128,7 +131,7 @@ class StudyRun:
         started = time.perf_counter()
         try:
             yield
-        except (pipeline.Refused, StepFailed):
+        except (Refused, StepFailed):
             raise
         except Exception as error:
             raise without_quotes(f"study {self.job.pseudonym}, {name}", error) from None
@@ -149,6 +152,17 @@ class StudyRun:
             )
         return package
 
+    def reader(self) -> StudyReader:
+        """Return what reads the studies of the package."""
+        return reader_of(self.package())
+
+    def detector(self, *, least_memory: bool = False) -> Detector:
+        """Return the opened networks; with ``least_memory`` nothing else stays open."""
+        package, members = self.package(), self.route.members
+        if least_memory:
+            return self.detectors.smaller_detector(package, members)
+        return self.detectors.detector(package, members)
+
     def kept_objects(self) -> list[ResultRecord]:
         """Return the objects of an earlier attempt, if all of them are still there."""
         kept = self.journal.job_results(self.job.id)
@@ -165,16 +179,26 @@ class StudyRun:
         installation = Installation(self.settings.state_dir)
         return installation.content_time(self.identity.uid("structured-report"), self.job.content_time)
 
-    def gather(self) -> pipeline.Gathered:
+    def gather(self) -> Gathered:
         """Select the instances of the job, and say what else of the study is left out and why."""
         chosen = {one.sop_instance_uid for one in self.journal.job_instances(self.job.id)}
         paths = [self.settings.inbox / one.path for one in self._instances(chosen)]
-        gathered = pipeline.gather(paths, self.package().manifest.input)
+        gathered = self.reader().gather(paths)
         selected = tuple(source for source in gathered.selected if source.sop_instance_uid in chosen)
         gathered = replace(gathered, selected=selected)
         if gathered.fingerprint != self.job.fingerprint:
             raise StepFailed("the files in the inbox are not those that the job was made for")
+        self._note_patient(gathered)
         return gathered
+
+    def _note_patient(self, gathered: Gathered) -> None:
+        """Keep by a keyed hash whose study it is, as far as its headers say so beyond doubt."""
+        header = read_header(gathered.selected[0].path)
+        patient_id, issuer = patient_of(header)
+        key = None
+        if patient_id and (issuer or not self.route.multi_site):
+            key = Installation(self.settings.state_dir).pseudonymiser.patient(patient_id, issuer)
+        self.journal.note_patient(self.job.study_id, key, acquired_at(header))
 
     def _instances(self, chosen: set[str]) -> list[StoredInstance]:
         everything = self.journal.study_instances(self.job.study_id)
@@ -203,6 +227,7 @@ class StudyRun:
             options=self.route,
             folder=self._drafts,
             predecessors=self.predecessors(),
+            prior=self.journal.prior_of(self.job.id),
         )
 
     @property

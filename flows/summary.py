@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from flows import pipeline
 from flows.journal import DeliveryRecord, JobRecord, ResultRecord
+from flows.reading.films import Prepared, findings_of
+from flows.reading.study import NotRead
+from flows.reading.volumes import PreparedStudy
 from models.results import Assessment, FilmReading, Finding
+from models.volume_results import VolumeFinding, VolumeReading
 
-__all__ = ["Reading", "delivered", "not_read_of", "reading_of", "summary_markdown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read and how."""
-
-    prepared: pipeline.Prepared
-    readings: tuple[FilmReading, ...]
-    assessment: Assessment
+__all__ = ["delivered", "not_read_of", "of_films", "of_volume", "summary_markdown"]
 
 
 def delivered(objects: Sequence[ResultRecord], deliveries: Sequence[DeliveryRecord]) -> dict[str, Any]:
@@ -34,27 +27,65 @@ def delivered(objects: Sequence[ResultRecord], deliveries: Sequence[DeliveryReco
     }
 
 
-def reading_of(reading: Reading) -> dict[str, Any]:
-    """Return what was read, as plain JSON values; films go by their number, not by UID."""
-    films = {film.source.sop_instance_uid: number for number, film in enumerate(reading.prepared.films, 1)}
-    assessment = reading.assessment
+def of_films(prepared: Prepared, readings: Sequence[FilmReading], assessment: Assessment) -> dict[str, Any]:
+    """Return what was read of films, as plain JSON values; films go by their number, not by UID."""
+    films = {film.source.sop_instance_uid: number for number, film in enumerate(prepared.films, 1)}
     return {
         "films": len(films),
+        **_assessed(assessment),
+        "case_scores": [one.case_score for one in readings],
+        "findings": [
+            _finding(finding, films[finding.sop_instance_uid])
+            for finding in findings_of(prepared.films, readings)
+        ],
+        "not_read": not_read_of(prepared.not_read),
+        "statements": list(prepared.statements),
+    }
+
+
+def of_volume(prepared: PreparedStudy, reading: VolumeReading, assessment: Assessment) -> dict[str, Any]:
+    """Return what was read of volumes, as plain JSON values."""
+    return {
+        "sequences": list(reading.series_used),
+        "sequences_missing": list(reading.series_missing),
+        "networks": prepared.plan.branch,
+        **_assessed(assessment),
+        "case_scores": [reading.case_score],
+        "segments": [_segment(finding) for finding in reading.findings],
+        "volume_ml": reading.volume_ml,
+        "classifications": [
+            {"name": one.name.meaning, "value": one.value.meaning, "probability": one.probability}
+            for one in reading.classifications
+        ],
+        "change_percent": reading.change and reading.change.change_percent,
+        "not_read": not_read_of(prepared.not_read),
+        "statements": list(prepared.statements),
+    }
+
+
+def _assessed(assessment: Assessment) -> dict[str, Any]:
+    return {
         "decision": assessment.decision,
         "confidence": assessment.confidence,
         "components": dict(assessment.components),
         "reasons": list(assessment.reasons),
-        "case_scores": [one.case_score for one in reading.readings],
-        "findings": [
-            _finding(finding, films[finding.sop_instance_uid])
-            for finding in pipeline.findings_of(reading.prepared.films, reading.readings)
-        ],
-        "not_read": not_read_of(reading.prepared.not_read),
-        "statements": list(reading.prepared.statements),
     }
 
 
-def not_read_of(items: Sequence[pipeline.NotRead]) -> list[dict[str, str]]:
+def _segment(finding: VolumeFinding) -> dict[str, Any]:
+    diameters = finding.diameters
+    return {
+        "number": finding.number,
+        "label": finding.segment.label,
+        "volume_ml": finding.volume_ml,
+        "diameters_mm": diameters and [diameters.longest_mm, diameters.perpendicular_mm],
+        "side": finding.side,
+        "parts": finding.parts,
+        "probability": finding.probability,
+    }
+
+
+def not_read_of(items: Sequence[NotRead]) -> list[dict[str, str]]:
     """Return what was left out and why, without saying which instance it was."""
     return [{"code": item.code, "reason": item.reason} for item in items]
 
@@ -83,6 +114,9 @@ def summary_markdown(
         "Route": job.route,
         "Revision, attempt": f"{job.revision}, {job.attempt}",
         "Films": outcome.get("films"),
+        "Sequences": ", ".join(outcome.get("sequences", ())),
+        "Not there": ", ".join(outcome.get("sequences_missing", ())),
+        "Networks": outcome.get("networks"),
         "Decision": outcome.get("decision"),
         "Confidence": outcome.get("confidence"),
         "Objects": ", ".join(outcome.get("objects", ())),
@@ -100,6 +134,19 @@ def summary_markdown(
                 for one in outcome["findings"]
             ],
         )
+    if "segments" in outcome:
+        lines += ["", f"## Segments: {len(outcome['segments'])}", ""]
+        lines += _table(
+            ("Segment", "Volume in ml", "Diameters in mm", "Side", "Parts"),
+            [
+                (one["label"], f"{one['volume_ml']:.1f}", _diameters(one), one["side"] or "", one["parts"])
+                for one in outcome["segments"]
+            ],
+        )
+        lines += [
+            f"- {one['name']}: {one['value']} ({one['probability']:.2f}), a suggestion"
+            for one in outcome["classifications"]
+        ]
     if outcome.get("not_read"):
         lines += ["", "## Not read", ""]
         lines += [f"- {one['reason']}" for one in outcome["not_read"]]
@@ -116,6 +163,13 @@ def summary_markdown(
     lines += _table(("Stage", "Seconds"), [(name, f"{seconds:.3f}") for name, seconds in times.items()])
     lines += ["", "Research use, not for diagnosis."]
     return "\n".join(lines)
+
+
+def _diameters(segment: Mapping[str, Any]) -> str:
+    if not segment["diameters_mm"]:
+        return "unknown"
+    longest, across = segment["diameters_mm"]
+    return f"{longest:.0f} x {across:.0f}"
 
 
 def _size(finding: Mapping[str, Any]) -> str:

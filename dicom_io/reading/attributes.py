@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 __all__ = [
+    "acquired_at",
     "items",
     "number",
     "numbers",
@@ -101,6 +103,26 @@ def patient_of(header: Dataset) -> tuple[str, str]:
     Elements stay as they are in ``header``, so that what is copied from it later is still what was read.
     """
     return _undecoded(header, "PatientID"), _undecoded(header, "IssuerOfPatientID")
+
+
+def acquired_at(header: Dataset) -> datetime | None:
+    """Return when the images were made, in the time of the site, without a zone; None where nothing says so.
+
+    The acquisition says it best, then the series, then the study; a date without a time is its midnight.
+    """
+    stamps = [text(header, "AcquisitionDateTime")]
+    stamps += [
+        text(header, f"{what}Date") + text(header, f"{what}Time")
+        for what in ("Acquisition", "Series", "Study")
+    ]
+    for stamp in stamps:
+        digits = stamp.partition(".")[0].partition("+")[0].partition("-")[0]
+        for length, form in ((14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M"), (8, "%Y%m%d")):
+            try:
+                return datetime.strptime(digits[:length], form)  # noqa: DTZ007 - the site's own time
+            except ValueError:
+                continue
+    return None
 
 
 def _undecoded(header: Dataset, keyword: str) -> str:

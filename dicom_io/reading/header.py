@@ -154,7 +154,7 @@ def _check_geometry(header: Dataset, contract: InputContract) -> None:
             f"not {' or '.join(contract.photometric)} with one",
         )
     frames = number(header, "NumberOfFrames")
-    if frames is not None and frames > 1:
+    if frames is not None and frames > 1 and contract.volume is None:
         raise UnsuitableImage("multi-frame", f"the image has {int(frames)} frames")
     check_bits(header)
 

@@ -11,8 +11,10 @@ from pydicom.dataset import Dataset
 from dicom_io.reading.attributes import uid
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.header import check_header
+from dicom_io.reading.sequences import describe_series
 from dicom_io.receive.part10 import data_set_sha256
-from models.package import InputContract
+from models.package import InputContract, VolumeContract
+from models.sequences import in_words
 
 __all__ = ["Rejected", "SelectedInstance", "Selection", "select_instances"]
 
@@ -70,4 +72,35 @@ def select_instances(headers: Sequence[tuple[Path, Dataset]], contract: InputCon
             continue
         if all(one.sha256 != digest for one in selected):
             selected.append(SelectedInstance(path, header, digest))
+    if contract.volume is not None:
+        selected, set_aside = _by_series(selected, contract.volume)
+        rejected += set_aside
     return Selection(tuple(selected), tuple(rejected))
+
+
+def _by_series(
+    instances: Sequence[SelectedInstance], contract: VolumeContract
+) -> tuple[list[SelectedInstance], list[Rejected]]:
+    """Leave out the series that cannot be one of the sequences that the package reads.
+
+    A series of which the tags say nothing certain stays: its image decides when it is read.
+    """
+    series: dict[str, list[SelectedInstance]] = {}
+    for one in instances:
+        series.setdefault(uid(one.header, "SeriesInstanceUID"), []).append(one)
+    wanted = {name for subset in contract.subsets for name in subset}
+    left_out: dict[str, tuple[str, str]] = {}
+    for name, members in series.items():
+        description = describe_series([one.header for one in members])
+        if description.set_aside is not None:
+            left_out[name] = description.set_aside.code, description.set_aside.reason
+        elif description.sequence is not None and description.sequence not in wanted:
+            words = in_words(description.sequence)
+            left_out[name] = "sequence-not-read", f"the series is {words}, which the package does not read"
+    kept = [one for one in instances if uid(one.header, "SeriesInstanceUID") not in left_out]
+    rejected = [
+        Rejected(one.path, uid(one.header, "SOPInstanceUID"), *left_out[name])
+        for name in left_out
+        for one in series[name]
+    ]
+    return kept, rejected

@@ -19,7 +19,7 @@ from flows.installation import Installation
 from flows.offline import OfflineReader, RunReport, StudyReport, sort_files
 from flows.offline.files import FolderContents
 from flows.offline.report import FileReport
-from flows.routing.rules import ResultOptions
+from flows.routing.rules import ReadingOptions
 from models.detector import open_detector
 from models.package import Package, PackageError
 from models.runtime import RuntimeUnavailable
@@ -44,11 +44,13 @@ def _sorted(folder: Path) -> FolderContents:
 
 
 def _reader(
-    package: Package, folder: Path, results: Path, options: ResultOptions, all_candidates: bool
+    package: Package, folder: Path, results: Path, options: ReadingOptions, all_candidates: bool
 ) -> OfflineReader:
     configured = settings()
     with failing_on(PackageError, RuntimeUnavailable):
-        detector = open_detector(package, configured.runtime.provider, configured.runtime.threads)
+        detector = open_detector(
+            package, configured.runtime.provider, configured.runtime.threads, members=options.members
+        )
     with failing_on(OSError):
         results.mkdir(parents=True, exist_ok=True)
         installation = Installation(configured.state_dir)
@@ -63,17 +65,27 @@ def _reader(
     )
 
 
+def _found(study: StudyReport) -> tuple[str, str, str]:
+    """Return number of findings, the surest of films or the largest of a volume, and the case score."""
+    if study.volume is not None:
+        sizes = [segment.volume_ml for segment in study.volume.segments]
+        return str(len(sizes)), f"{max(sizes):.1f} ml" if sizes else "-", f"{study.volume.case_score:.3f}"
+    return (
+        str(len(study.findings)) if study.outcome == "completed" else "-",
+        f"{max(finding.score for finding in study.findings):.3f}" if study.findings else "-",
+        f"{max(film.case_score for film in study.films):.3f}" if study.films else "-",
+    )
+
+
 def _report(studies: list[StudyReport], report: RunReport, results: Path) -> None:
     rows = table(
-        "study", "outcome", "findings", "surest finding", "film score", "decision", "seconds", "remarks"
+        "study", "outcome", "findings", "surest or largest", "score", "decision", "seconds", "remarks"
     )
     for study in studies:
         rows.add_row(
             study.pseudonym if study.variant == 1 else f"{study.pseudonym} ({study.variant})",
             study.outcome,
-            str(len(study.findings)) if study.outcome == "completed" else "-",
-            f"{max(finding.score for finding in study.findings):.3f}" if study.findings else "-",
-            f"{max(film.case_score for film in study.films):.3f}" if study.films else "-",
+            *_found(study),
             study.decision or "-",
             f"{study.timings_s.get('total', 0):.2f}",
             "; ".join((*study.reasons, *study.warnings)),
@@ -115,8 +127,12 @@ def command(
         bool, typer.Option("--presentation-states", help="Write presentation states too.")
     ] = False,
     film_segmentations: Annotated[
-        bool, typer.Option("--film-segmentations", help="Write the boxes as a segmentation too.")
+        bool, typer.Option("--film-segmentations", help="Write the boxes of films as a segmentation too.")
     ] = False,
+    members: Annotated[
+        int | None,
+        typer.Option(min=1, help="Members of the ensemble that take part, from the first; fewer are faster."),
+    ] = None,
 ) -> None:
     """Read every study of a folder, write SR and key images, and say what became of each file.
 
@@ -125,11 +141,12 @@ def command(
     """
     started, start = datetime.now(UTC), time.perf_counter()
     found = find_package(package)
-    options = ResultOptions(
+    options = ReadingOptions(
         key_images=key_images,
         cad_report=cad_report,
         presentation_states=presentation_states,
         film_segmentations=film_segmentations,
+        members=members,
     )
     reader = _reader(found, folder, results, options, all_candidates)
     loaded = time.perf_counter() - start

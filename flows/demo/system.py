@@ -80,6 +80,8 @@ class LocalSystem:
         ``NAME`` or ``NAME@VERSION`` that reads the films.
     quiet_time_s : float
         A study is complete after so long without news.
+    route : mapping, optional
+        More settings of the one route, e.g. other instances to read.
     settings : mapping, optional
         More settings by section, e.g. ``{"worker": {"spares": 0}}``.
     """
@@ -91,6 +93,7 @@ class LocalSystem:
         nodes: Mapping[str, Node],
         package: str = "chest-nodule",
         quiet_time_s: float = 1.0,
+        route: Mapping[str, Any] | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.folder = folder.resolve()
@@ -107,6 +110,7 @@ class LocalSystem:
                     "when": [{"tag": "Modality", "in": ["CR", "DX"]}],
                     "destinations": list(nodes),
                     "quiet_time_s": quiet_time_s,
+                    **(route or {}),
                 }
             ],
             "listener": {"port": free_port()},

@@ -14,6 +14,7 @@ from flows.journal.errors import (
 )
 from flows.journal.journal import Journal, open_journal
 from flows.journal.overview import Overview, StudyOverview
+from flows.journal.priors import PriorRecord
 from flows.journal.records import (
     AttemptRecord,
     CommitmentOutcome,
@@ -63,6 +64,7 @@ __all__ = [
     "JournalError",
     "JournalSchemaError",
     "Overview",
+    "PriorRecord",
     "ReceivingStudy",
     "ReprocessRefused",
     "ResultObject",

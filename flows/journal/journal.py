@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from flows.journal.claims import ClaimsJournal
 from flows.journal.commitments import CommitmentsJournal
 from flows.journal.overview import OverviewJournal
+from flows.journal.priors import PriorsJournal
 from flows.journal.receiving import ReceivingJournal
-from flows.journal.results import ResultsJournal
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "open_journal"]
 
 
-class Journal(ReceivingJournal, OverviewJournal, ResultsJournal, CommitmentsJournal, ClaimsJournal):
+class Journal(ReceivingJournal, OverviewJournal, PriorsJournal, CommitmentsJournal, ClaimsJournal):
     """Every study, series, instance, job, result object and delivery, with states and times.
 
     It is the truth that everything restarts from. All methods are safe from several threads and

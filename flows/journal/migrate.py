@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "alembic_config", "require_current", "upgrade"]
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 _LOCK = 5_236_719_028
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "job_instances",
     "jobs",
     "metadata",
+    "patients",
     "quarantined",
     "refused",
     "results",
@@ -118,6 +119,14 @@ studies: Final = Table(
     _time("state_at", index=True),
     _time("last_instance_at", nullable=True),
     _time("completed_at", nullable=True),
+)
+
+patients: Final = Table(
+    "patients",
+    metadata,
+    Column("study_id", ForeignKey("studies.id"), primary_key=True),
+    Column("patient_key", String(64), nullable=False, index=True),
+    Column("acquired_at", DateTime(timezone=False), nullable=False),
 )
 
 series: Final = Table(

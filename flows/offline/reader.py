@@ -10,25 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicom_io.reading import read_header
 from dicom_io.results import EncodedObject, PackageIdentity, ResultIdentity
-from flows import encoding, pipeline
+from flows import encoding
 from flows.installation import Installation
+from flows.offline.describe import described
 from flows.offline.files import StudyFiles
-from flows.offline.report import (
-    CandidateReport,
-    FilmReport,
-    FindingReport,
-    NotReadReport,
-    ObjectReport,
-    PackageReport,
-    StudyReport,
-    candidate_values,
-)
-from flows.routing.rules import ResultOptions
+from flows.offline.report import NotReadReport, ObjectReport, PackageReport, StudyReport
+from flows.reading import Gathered, NotRead, Refused, reader_of
+from flows.routing.rules import ReadingOptions
 from models.detector import Detector
 from models.package import Package
-from models.results import Assessment, FilmReading
 
 __all__ = ["OfflineReader"]
 
@@ -68,7 +59,7 @@ class OfflineReader:
     input_folder, output_folder : pathlib.Path
         Files are named relative to the first; results go to a folder per study, named by its pseudonym, in
         the second.
-    options : ResultOptions or None
+    options : ReadingOptions or None
         Which objects are written; those of a route without settings where None.
     all_candidates : bool
         Report every candidate, also those below the operating point.
@@ -82,7 +73,7 @@ class OfflineReader:
         *,
         input_folder: Path,
         output_folder: Path,
-        options: ResultOptions | None = None,
+        options: ReadingOptions | None = None,
         all_candidates: bool = False,
     ) -> None:
         self._package = package
@@ -90,8 +81,9 @@ class OfflineReader:
         self._installation = installation
         self._input = input_folder if input_folder.is_dir() else input_folder.parent
         self._output = output_folder
-        self._options = options or ResultOptions()
+        self._options = options or ReadingOptions()
         self._all_candidates = all_candidates
+        self._reader = reader_of(package)
         self._pseudonymiser = installation.pseudonymiser
 
     @property
@@ -111,7 +103,7 @@ class OfflineReader:
         uid, pseudonym = study.study_instance_uid, self._pseudonymiser.study(study.study_instance_uid)
         try:
             return self._read(study, pseudonym, stages)
-        except pipeline.Refused as error:
+        except Refused as error:
             return StudyReport(
                 study_instance_uid=uid,
                 pseudonym=pseudonym,
@@ -135,120 +127,58 @@ class OfflineReader:
             )
 
     def _read(self, study: StudyFiles, pseudonym: str, stages: _Stages) -> StudyReport:
-        contract = self._package.manifest.input
         folder = self._output / (pseudonym if study.variant == 1 else f"{pseudonym}-{study.variant}")
-        with tempfile.TemporaryDirectory(prefix="secondread-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="secondread-") as temporary:
+            scratch = Path(temporary)
             with stages("gather"):
-                gathered = pipeline.gather(study.paths.values(), contract)
+                gathered = self._reader.gather(study.paths.values())
             with stages("prepare"):
-                prepared = pipeline.prepare(gathered, contract, Path(scratch))
+                decoded = self._reader.prepare(gathered, scratch)
             with stages("gate"):
-                prepared = pipeline.gate(prepared, contract)
+                prepared = self._reader.gate(decoded)
             with stages("infer"):
-                readings = pipeline.infer(prepared.films, self._detector, Path(scratch) / "readings.json")
+                reading = self._reader.infer(prepared, self._detector, scratch)
             with stages("assess"):
-                assessment = pipeline.assess(readings)
+                assessment = self._reader.assess(reading)
             with stages("encode"):
-                objects = self._encode(gathered, prepared, readings, assessment, folder)
-            films, findings, candidates = self._describe(prepared, readings)
+                for stale in folder.glob("*.dcm"):
+                    stale.unlink()
+                objects = self._reader.encode(self._basis(gathered, folder), prepared, reading, assessment)
+            answer = described(prepared, reading, self._named, all_candidates=self._all_candidates)
         return StudyReport(
             study_instance_uid=study.study_instance_uid,
             pseudonym=pseudonym,
             variant=study.variant,
             outcome="completed",
             reasons=tuple(dict.fromkeys(item.reason for item in prepared.not_read)),
-            warnings=(*study.remarks, *(text for film in prepared.films for text in film.remarks)),
+            warnings=(*study.remarks, *prepared.remarks),
             partial=prepared.partial,
             decision=assessment.decision,
             confidence=assessment.confidence,
             confidence_components=dict(assessment.components),
             decision_reasons=assessment.reasons,
-            films=films,
             not_read=tuple(self._not_read(study, item) for item in prepared.not_read),
-            findings=findings,
-            candidates=candidates,
             objects=tuple(self._object(one) for one in objects),
             timings_s=stages.with_total(),
+            **answer,
         )
 
-    def _encode(
-        self,
-        gathered: pipeline.Gathered,
-        prepared: pipeline.Prepared,
-        readings: tuple[FilmReading, ...],
-        assessment: Assessment,
-        folder: Path,
-    ) -> tuple[EncodedObject, ...]:
+    def _basis(self, gathered: Gathered, folder: Path) -> encoding.Basis:
         identity = ResultIdentity(
             fingerprint=gathered.fingerprint,
             package_hash=self._package.content_hash,
             configuration_hash=encoding.configuration_hash(self._installation.serial, self._options),
             revision=1,
         )
-        for stale in folder.glob("*.dcm"):
-            stale.unlink()
-        basis = encoding.Basis(
+        return encoding.Basis(
             package=PackageIdentity.of(self._package, serial=self._installation.serial),
             identity=identity,
             content_time=self._installation.content_time(identity.uid("structured-report")),
             options=self._options,
             folder=folder,
         )
-        return encoding.encode_films(basis, prepared, readings, assessment)
 
-    def _describe(
-        self, prepared: pipeline.Prepared, readings: tuple[FilmReading, ...]
-    ) -> tuple[tuple[FilmReport, ...], tuple[FindingReport, ...], tuple[CandidateReport, ...] | None]:
-        by_uid = {film.source.sop_instance_uid: film for film in prepared.films}
-        points = {reading.sop_instance_uid: reading.operating_point for reading in readings}
-        films = []
-        for reading in readings:
-            film = by_uid[reading.sop_instance_uid]
-            header = read_header(film.source.path)
-            films.append(
-                FilmReport(
-                    sop_instance_uid=reading.sop_instance_uid,
-                    series_instance_uid=str(header.SeriesInstanceUID),
-                    file=self._named(film.source.path),
-                    view=film.view,
-                    rows=int(header.Rows),
-                    columns=int(header.Columns),
-                    pixel_spacing_mm=film.pixel_spacing_mm,
-                    case_score=reading.case_score,
-                    operating_point=reading.operating_point,
-                    members=reading.members,
-                )
-            )
-        findings = tuple(
-            FindingReport(
-                **candidate_values(
-                    one.sop_instance_uid,
-                    one.candidate,
-                    by_uid[one.sop_instance_uid].pixel_spacing_mm,
-                    points[one.sop_instance_uid],
-                ).model_dump(),
-                number=one.number,
-                size_mm=one.size_mm,
-                size_is_calibrated=one.size_is_calibrated,
-            )
-            for one in pipeline.findings_of(prepared.films, readings)
-        )
-        if not self._all_candidates:
-            return tuple(films), findings, None
-        every = [
-            candidate_values(
-                reading.sop_instance_uid,
-                candidate,
-                by_uid[reading.sop_instance_uid].pixel_spacing_mm,
-                reading.operating_point,
-            )
-            for reading in readings
-            for candidate in reading.candidates
-        ]
-        every.sort(key=lambda one: -one.score)
-        return tuple(films), findings, tuple(every)
-
-    def _not_read(self, study: StudyFiles, item: pipeline.NotRead) -> NotReadReport:
+    def _not_read(self, study: StudyFiles, item: NotRead) -> NotReadReport:
         path = study.paths.get(item.sop_instance_uid)
         return NotReadReport(
             sop_instance_uid=item.sop_instance_uid,

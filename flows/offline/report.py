@@ -13,6 +13,8 @@ __all__ = [
     "BoxMillimetres",
     "BoxPixels",
     "CandidateReport",
+    "ClassShare",
+    "ClassificationReport",
     "FileReport",
     "FilmReport",
     "FindingReport",
@@ -20,7 +22,9 @@ __all__ = [
     "ObjectReport",
     "PackageReport",
     "RunReport",
+    "SegmentReport",
     "StudyReport",
+    "VolumeReport",
     "candidate_values",
 ]
 
@@ -89,6 +93,58 @@ class FilmReport(_Model):
     members: int = Field(ge=1)
 
 
+class SegmentReport(_Model):
+    """A finding of a volume: one segment of the segmentation."""
+
+    number: int = Field(ge=1, description="Number of the segment.")
+    label: str
+    volume_ml: float = Field(gt=0)
+    longest_diameter_mm: float | None = Field(description="On the slice of largest extent (RANO).")
+    perpendicular_mm: float | None
+    centre_mm: tuple[float, float, float] | None = Field(description="Patient coordinates (LPS).")
+    side: Literal["left", "right", "both"] | None = Field(description="Of the patient.")
+    parts: int | None = Field(description="Separate regions of the segment.")
+    probability: Probability | None
+    key_image: str = Field(description="SOP Instance UID of the slice of largest extent.")
+    key_frame: int | None = Field(description="Its frame in an enhanced image, from 1.")
+
+
+class ClassShare(_Model):
+    """One class and its share."""
+
+    value: str
+    probability: Probability
+
+
+class ClassificationReport(_Model):
+    """What is suggested of the study as a whole, apart from what is outlined."""
+
+    name: str
+    value: str
+    probability: Probability
+    alternatives: tuple[ClassShare, ...]
+    statements: tuple[str, ...]
+
+
+class VolumeReport(_Model):
+    """The volume that was read, and what was found in it."""
+
+    series_instance_uid: str = Field(description="The series on whose grid the segmentation lies.")
+    folders: tuple[str, ...]
+    networks: str = Field(
+        description="main, or the branch of the package for what the main ones cannot read."
+    )
+    sequences_used: tuple[str, ...]
+    sequences_missing: tuple[str, ...] = Field(description="What the package would have read too.")
+    slices: int = Field(ge=1)
+    spacing_mm: tuple[float, float, float] = Field(description="Between slices, rows and columns.")
+    members: int = Field(ge=1)
+    operating_point: Probability
+    case_score: Probability = Field(description="Probability that the study has what the package looks for.")
+    segments: tuple[SegmentReport, ...]
+    classifications: tuple[ClassificationReport, ...]
+
+
 class NotReadReport(_Model):
     """One object of the study that was not read, and why."""
 
@@ -131,6 +187,7 @@ class StudyReport(_Model):
     confidence_components: dict[str, float] = {}
     decision_reasons: tuple[str, ...] = ()
     films: tuple[FilmReport, ...] = ()
+    volume: VolumeReport | None = Field(default=None, description="null for films.")
     not_read: tuple[NotReadReport, ...] = ()
     findings: tuple[FindingReport, ...] = ()
     candidates: tuple[CandidateReport, ...] | None = Field(

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydicom.datadict import tag_for_keyword
 
-__all__ = ["Condition", "ResultOptions", "Route", "default_routes"]
+__all__ = ["Condition", "ReadingOptions", "Route", "default_routes"]
 
 
 class Condition(BaseModel):
@@ -56,8 +56,8 @@ class Condition(BaseModel):
         return self
 
 
-class ResultOptions(BaseModel):
-    """Which objects a reading becomes, and how they are encoded."""
+class ReadingOptions(BaseModel):
+    """How a study is read, which objects the reading becomes, and how they are encoded."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,13 +88,19 @@ class ResultOptions(BaseModel):
         default=False, description="A presentation state too, one per film with findings."
     )
 
+    members: int | None = Field(
+        default=None,
+        ge=1,
+        description="Members of the ensemble that take part, from the first; those of the package if empty.",
+    )
+
     @property
     def effective(self) -> dict[str, Any]:
         """What shapes the objects, for the configuration hash."""
-        return self.model_dump(include=set(ResultOptions.model_fields))
+        return self.model_dump(include=set(ReadingOptions.model_fields))
 
 
-class Route(ResultOptions):
+class Route(ReadingOptions):
     """What is read by which package and where the results go."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -105,6 +111,10 @@ class Route(ResultOptions):
     )
     quiet_time_s: float = Field(
         default=5.0, ge=0, description="A study is complete after so long without news."
+    )
+    multi_site: bool = Field(
+        default=False,
+        description="Of several sites: earlier studies count only where the issuer of the patient is stated.",
     )
     urgency: Literal["routine", "urgent", "stat"] = "routine"
 

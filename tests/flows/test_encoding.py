@@ -14,7 +14,7 @@ from dicom_io.reading.volume import read_volume
 from dicom_io.results import EncodedObject, PackageIdentity, ResultIdentity, ResultInvalid
 from dicom_io.volume_phantoms import VolumeOptions, write_volume_series
 from flows.encoding import Basis, configuration_hash, encode_volume
-from flows.routing.rules import ResultOptions
+from flows.routing.rules import ReadingOptions
 from models.concepts import Concept
 from models.phantoms.brain import PhantomLesion
 from models.results import Assessment
@@ -63,7 +63,7 @@ def encoded(
         package=PACKAGE,
         identity=ResultIdentity("f" * 64, PACKAGE.content_hash, "c" * 64, 1),
         content_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        options=ResultOptions(**options),
+        options=ReadingOptions(**options),
         folder=folder / "out",
     )
     return encode_volume(basis, source.headers, reading, source.volume, Assessment("accept", 0.9))
@@ -132,7 +132,7 @@ def test_the_same_reading_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_every_option_is_part_of_the_identity() -> None:
-    usual = configuration_hash("A1", ResultOptions())
+    usual = configuration_hash("A1", ReadingOptions())
     other = {
         "key_images": 2,
         "segmentation": "labelmap",
@@ -142,7 +142,7 @@ def test_every_option_is_part_of_the_identity() -> None:
         "cad_report": True,
         "presentation_states": True,
     }
-    assert other.keys() == ResultOptions.model_fields.keys()
-    hashes = {configuration_hash("A1", ResultOptions(**{name: value})) for name, value in other.items()}  # type: ignore[arg-type]
+    assert other.keys() == ReadingOptions.model_fields.keys()
+    hashes = {configuration_hash("A1", ReadingOptions(**{name: value})) for name, value in other.items()}  # type: ignore[arg-type]
     assert len(hashes) == len(other)
     assert usual not in hashes

@@ -11,19 +11,21 @@ import pytest
 
 from dicom_io.phantoms import FilmOptions, chest_film, write_chest_study
 from dicom_io.results import EncodedObject, PackageIdentity, Predecessor, ResultIdentity
-from flows import pipeline
 from flows.encoding import Basis, configuration_hash, encode_films, encode_refusal
 from flows.installation import Installation
-from flows.pipeline import Prepared, Refused
-from flows.routing.rules import ResultOptions
-from models.detector import Detector, open_detector
+from flows.reading import Gathered, Refused, SourceFile
+from flows.reading import films as steps
+from flows.reading.films import Prepared
+from flows.reading.study import gather
+from flows.routing.rules import ReadingOptions
+from models.detector import FilmDetector, open_film_detector
 from models.package import Package, load_package
 from models.phantoms import chest_phantom
 from models.results import Assessment, Box, Candidate, FilmReading
 from tests.packages.blobs import build_blob_package
 
 SIDE = 640
-OPTIONS = ResultOptions()
+OPTIONS = ReadingOptions()
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -33,8 +35,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 
 @pytest.fixture(scope="module")
-def detector(package: Package) -> Detector:
-    return open_detector(package)
+def detector(package: Package) -> FilmDetector:
+    return open_film_detector(package)
 
 
 def study(folder: Path, seed: int = 1, films: int = 1, **options: object) -> list[Path]:
@@ -44,7 +46,7 @@ def study(folder: Path, seed: int = 1, films: int = 1, **options: object) -> lis
 
 def prepared(paths: list[Path], package: Package, folder: Path) -> Prepared:
     contract = package.manifest.input
-    return pipeline.gate(pipeline.prepare(pipeline.gather(paths, contract), contract, folder), contract)
+    return steps.gate(steps.prepare(gather(paths, contract), contract, folder), contract)
 
 
 def reading(films: Prepared, *scores: float) -> tuple[FilmReading, ...]:
@@ -83,7 +85,7 @@ def basis(
         package=PackageIdentity.of(package, serial="A1B2C3"),
         identity=ResultIdentity("f" * 64, package.content_hash, "c" * 64, revision),
         content_time=TIME,
-        options=ResultOptions(**options),
+        options=ReadingOptions(**options),
         folder=folder,
         predecessors={} if predecessor is None else {"structured-report": predecessor},
     )
@@ -101,7 +103,7 @@ def test_what_the_contract_does_not_name_is_refused_with_its_reason(
 ) -> None:
     paths = study(tmp_path, **options)
     with pytest.raises(Refused) as caught:
-        pipeline.gather(paths, package.manifest.input)
+        gather(paths, package.manifest.input)
     assert [item.code for item in caught.value.not_read] == [code]
     assert str(caught.value) == caught.value.not_read[0].reason
 
@@ -112,16 +114,16 @@ def test_a_file_that_is_no_longer_dicom_is_named_and_the_others_are_read(
     paths = study(tmp_path / "in")
     damaged = tmp_path / "damaged.dcm"
     damaged.write_bytes(b"\0" * 500)
-    gathered = pipeline.gather([damaged, *paths], package.manifest.input)
+    gathered = gather([damaged, *paths], package.manifest.input)
     assert len(gathered.selected) == 1
     assert [item.code for item in gathered.not_read] == ["not-dicom"]
     with pytest.raises(Refused, match="not a readable DICOM"):
-        pipeline.gather([damaged], package.manifest.input)
+        gather([damaged], package.manifest.input)
 
 
 def test_an_empty_study_is_refused(package: Package) -> None:
     with pytest.raises(Refused, match="has no instance"):
-        pipeline.gather([], package.manifest.input)
+        gather([], package.manifest.input)
 
 
 def test_a_film_whose_pixels_are_cut_off_is_left_out_and_the_other_is_read(
@@ -131,11 +133,9 @@ def test_a_film_whose_pixels_are_cut_off_is_left_out_and_the_other_is_read(
     content = paths[1].read_bytes()
     paths[1].write_bytes(content[: len(content) // 2])
     contract = package.manifest.input
-    gathered = pipeline.gather([paths[0]], contract)
-    both = pipeline.Gathered(
-        (*gathered.selected, pipeline.SourceFile(paths[1], "1.2.3", "0" * 64)), gathered.not_read
-    )
-    films = pipeline.prepare(both, contract, tmp_path / "scratch")
+    gathered = gather([paths[0]], contract)
+    both = Gathered((*gathered.selected, SourceFile(paths[1], "1.2.3", "0" * 64)), gathered.not_read)
+    films = steps.prepare(both, contract, tmp_path / "scratch")
     assert len(films.films) == 1
     assert films.partial
     assert [item.code for item in films.not_read] == ["truncated"]
@@ -165,13 +165,13 @@ def test_a_lateral_view_beside_a_frontal_one_is_not_a_partial_reading(
 def test_only_the_selected_instances_make_the_fingerprint(package: Package, tmp_path: Path) -> None:
     paths, lateral = study(tmp_path / "pa", films=2), study(tmp_path / "ll", view="LL")
     contract = package.manifest.input
-    whole = pipeline.gather(paths, contract).fingerprint
-    assert pipeline.gather(paths[::-1] + lateral, contract).fingerprint == whole
-    assert pipeline.gather(paths[:1], contract).fingerprint != whole
+    whole = gather(paths, contract).fingerprint
+    assert gather(paths[::-1] + lateral, contract).fingerprint == whole
+    assert gather(paths[:1], contract).fingerprint != whole
 
 
 def test_a_twin_that_only_claims_to_be_monochrome1_is_read_like_its_original(
-    package: Package, detector: Detector, tmp_path: Path
+    package: Package, detector: FilmDetector, tmp_path: Path
 ) -> None:
     (path,) = study(tmp_path / "a", modality="CR")
     twin = pydicom.dcmread(path)
@@ -180,7 +180,7 @@ def test_a_twin_that_only_claims_to_be_monochrome1_is_read_like_its_original(
     twin.save_as(other)
     films = [prepared([file], package, tmp_path / name) for name, file in (("one", path), ("two", other))]
     first, second = (
-        pipeline.infer(item.films, detector, tmp_path / f"{number}.json") for number, item in enumerate(films)
+        steps.infer(item.films, detector, tmp_path / f"{number}.json") for number, item in enumerate(films)
     )
     assert first == second
     assert not films[0].statements
@@ -202,7 +202,7 @@ def test_readings_survive_the_disk(package: Package, tmp_path: Path) -> None:
             return reading(films, 0.9, 0.3)[0]
 
     kept = tmp_path / "readings.json"
-    assert pipeline.load_readings(kept if pipeline.infer(films.films, Fixed(), kept) else kept) == (
+    assert steps.load_readings(kept if steps.infer(films.films, Fixed(), kept) else kept) == (
         reading(films, 0.9, 0.3)
     )
 
@@ -211,7 +211,7 @@ def test_findings_are_numbered_by_score_and_measured_from_the_spacing(
     package: Package, tmp_path: Path
 ) -> None:
     films = prepared(study(tmp_path / "in"), package, tmp_path / "scratch")
-    found = pipeline.findings_of(films.films, reading(films, 0.9, 0.7, 0.2))
+    found = steps.findings_of(films.films, reading(films, 0.9, 0.7, 0.2))
     spacing = films.films[0].pixel_spacing_mm
     assert spacing is not None
     assert [(item.number, item.candidate.score) for item in found] == [(1, 0.9), (2, 0.7)]
@@ -316,7 +316,7 @@ def test_a_study_of_two_patients_is_refused_and_nothing_is_written(package: Pack
     other.PatientID = "SOMEBODY-ELSE"
     other.save_as(paths[1])
     with pytest.raises(Refused, match="several patients") as caught:
-        pipeline.gather(paths, package.manifest.input)
+        gather(paths, package.manifest.input)
     assert "SOMEBODY" not in str(caught.value)
     assert encode_refusal(basis(package, tmp_path / "out"), caught.value.not_read) == ()
 
@@ -353,7 +353,7 @@ def test_every_document_names_the_predecessor_of_its_own_kind(package: Package, 
 
 def test_a_study_of_another_kind_gets_no_report(package: Package, tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
-        pipeline.gather(study(tmp_path / "in", view="LL"), package.manifest.input)
+        gather(study(tmp_path / "in", view="LL"), package.manifest.input)
     assert encode_refusal(basis(package, tmp_path / "out"), caught.value.not_read) == ()
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
@@ -372,6 +372,6 @@ def test_two_installations_differ_in_serial_and_configuration(tmp_path: Path) ->
     assert one.serial == Installation(tmp_path / "one").serial != two.serial
     assert configuration_hash(one.serial, OPTIONS) != configuration_hash(two.serial, OPTIONS)
     assert configuration_hash(one.serial, OPTIONS) != configuration_hash(
-        one.serial, ResultOptions(key_images=2)
+        one.serial, ReadingOptions(key_images=2)
     )
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700

@@ -1,4 +1,4 @@
-"""The steps of a reading, one function each, without Prefect, journal or network.
+"""The steps of a reading of films, one function each, without Prefect, journal or network.
 
 The flow ``process-study`` and the offline command ``secondread run`` are two callers of the same steps.
 Steps hand each other paths and small summaries; arrays and data sets stay inside a step.
@@ -6,37 +6,28 @@ Steps hand each other paths and small summaries; arrays and data sets stay insid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
-from pydicom.dataset import Dataset
 
-from dicom_io.reading import UnsuitableImage, check_header, read_film, read_header, select_instances
-from dicom_io.reading.attributes import patient_of
-from dicom_io.results import (
-    fingerprint,
-)
+from dicom_io.reading import UnsuitableImage, check_header, read_film, read_header
+from flows.reading.study import Gathered, NotRead, Refused, SourceFile
 from models.confidence import assess_detection
-from models.detector import Detector
+from models.detector import FilmDetector
 from models.film import Film, View
 from models.package import InputContract
 from models.polarity import is_negative
 from models.results import Assessment, FilmReading, Finding
 
 __all__ = [
-    "Gathered",
-    "NotRead",
     "Prepared",
     "PreparedFilm",
-    "Refused",
-    "SourceFile",
     "assess",
     "findings_of",
     "gate",
-    "gather",
     "infer",
     "load_readings",
     "prepare",
@@ -45,73 +36,10 @@ __all__ = [
 _READINGS: TypeAdapter[tuple[FilmReading, ...]] = TypeAdapter(tuple[FilmReading, ...])
 _SMALLEST_RANGE = 1e-3
 _LARGEST_CLIPPED = 0.98
-_NOT_A_FILM = frozenset(
-    {
-        "bad-photometric",
-        "lateral-view",
-        "own-result",
-        "several-patients",
-        "wrong-body-part",
-        "wrong-modality",
-        "wrong-sop-class",
-    }
-)
 _NEGATIVE = (
     "The pixels appear to contradict the Photometric Interpretation (lungs bright, mediastinum dark): "
     "the image was read with its greyscale inverted"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One instance that the package reads."""
-
-    path: Path
-    sop_instance_uid: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotRead:
-    """One instance that is left out, and why; the UID is empty where the file no longer tells it."""
-
-    sop_instance_uid: str
-    code: str
-    reason: str
-    path: Path | None = None
-
-    @property
-    def is_unread_film(self) -> bool:
-        """Whether it is left out although it is an image of the kind that the package reads."""
-        return self.code not in _NOT_A_FILM
-
-
-class Refused(Exception):
-    """A study that the package will not read; the text says why, without PHI.
-
-    Parameters
-    ----------
-    not_read : sequence of NotRead
-        Every instance with its reason; none where the study is empty.
-    """
-
-    def __init__(self, not_read: Sequence[NotRead]) -> None:
-        self.not_read = tuple(not_read)
-        reasons = dict.fromkeys(item.reason for item in self.not_read)
-        super().__init__("; ".join(reasons) or "the study has no instance")
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """The instances of a study that a package's input contract selects."""
-
-    selected: tuple[SourceFile, ...]
-    not_read: tuple[NotRead, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """What was read: a digest of the sorted (SOP Instance UID, SHA-256) of the selected instances."""
-        return fingerprint((source.sop_instance_uid, source.sha256) for source in self.selected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +74,7 @@ class Prepared:
     @property
     def unread_films(self) -> tuple[NotRead, ...]:
         """What is left out although it is an image of the kind that the package reads."""
-        return tuple(item for item in self.not_read if item.is_unread_film)
+        return tuple(item for item in self.not_read if item.is_unread_image)
 
     @property
     def partial(self) -> bool:
@@ -154,50 +82,15 @@ class Prepared:
         return bool(self.unread_films)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people must know of the films that were read."""
+        return tuple(remark for film in self.films for remark in film.remarks)
+
+    @property
     def statements(self) -> tuple[str, ...]:
         """What the report says in words about its input."""
         unread = (f"One image was not read: {item.reason}" for item in self.unread_films)
-        return (*(remark for film in self.films for remark in film.remarks), *unread)
-
-
-def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
-    """Select the instances that the package reads, by their headers.
-
-    Raises
-    ------
-    Refused
-        No instance is left; the text gives every reason.
-    """
-    headers: list[tuple[Path, Dataset]] = []
-    damaged: list[NotRead] = []
-    for path in paths:
-        try:
-            headers.append((path, read_header(path)))
-        except UnsuitableImage as error:
-            damaged.append(NotRead("", error.code, str(error)))
-    selection = select_instances(headers, contract)
-    gathered = Gathered(
-        selected=tuple(
-            sorted(
-                (SourceFile(s.path, str(s.header.SOPInstanceUID), s.sha256) for s in selection.selected),
-                key=lambda source: source.sop_instance_uid,
-            )
-        ),
-        not_read=(
-            *damaged,
-            *(NotRead(r.sop_instance_uid, r.code, r.reason, r.path) for r in selection.rejected),
-        ),
-    )
-    if not gathered.selected:
-        raise Refused(gathered.not_read)
-    if len({patient_of(chosen.header) for chosen in selection.selected}) > 1:
-        # Whose result would it be? A report for either of them may be one too many.
-        mixed = (
-            "the study holds images of several patients: nothing of it is read, correct it and send it again"
-        )
-        uids = [source.sop_instance_uid for source in gathered.selected]
-        raise Refused([NotRead(uid, "several-patients", mixed) for uid in uids])
-    return gathered
+        return (*self.remarks, *unread)
 
 
 def prepare(gathered: Gathered, contract: InputContract, folder: Path) -> Prepared:
@@ -271,7 +164,7 @@ def _check_pixels(film: PreparedFilm) -> None:
         )
 
 
-def infer(films: Sequence[PreparedFilm], detector: Detector, path: Path) -> tuple[FilmReading, ...]:
+def infer(films: Sequence[PreparedFilm], detector: FilmDetector, path: Path) -> tuple[FilmReading, ...]:
     """Run all members on every film, one film after another, and keep the readings in ``path`` (JSON)."""
     readings = tuple(detector.detect(film.load()) for film in films)
     path.write_bytes(_READINGS.dump_json(readings))

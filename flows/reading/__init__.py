@@ -1,0 +1,17 @@
+"""How studies are read, step by step: films one by one, series of volumes together."""
+
+from __future__ import annotations
+
+from flows.reading.readers import FilmReader, StudyReader, VolumeReader, reader_of
+from flows.reading.study import Gathered, NotRead, Refused, SourceFile
+
+__all__ = [
+    "FilmReader",
+    "Gathered",
+    "NotRead",
+    "Refused",
+    "SourceFile",
+    "StudyReader",
+    "VolumeReader",
+    "reader_of",
+]

@@ -1,0 +1,163 @@
+"""How studies of one kind are read: the same steps for all, chosen by the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from dicom_io.reading import read_header
+from dicom_io.results import EncodedObject
+from flows import encoding, summary
+from flows.reading import films, volumes
+from flows.reading.change import with_change
+from flows.reading.study import Gathered, gather
+from models.detector import FilmDetector, VolumeDetector
+from models.package import Package
+from models.results import Assessment, FilmReading
+
+__all__ = ["FilmReader", "StudyReader", "VolumeReader", "reader_of"]
+
+
+class StudyReader(Protocol):
+    """The steps of a reading, one after another; what they hand on is theirs and small."""
+
+    package: Package
+
+    def gather(self, paths: Iterable[Path]) -> Gathered:
+        """Select the instances that the package reads, by their headers; Refused where there is none."""
+
+    def prepare(self, gathered: Gathered, folder: Path) -> Any:
+        """Decode them into ``folder``; Refused where that leaves nothing to read."""
+
+    def gate(self, prepared: Any) -> Any:
+        """Pass on what the package may read; Refused where that is nothing."""
+
+    def infer(self, prepared: Any, detector: Any, folder: Path) -> Any:
+        """Run all members."""
+
+    def assess(self, reading: Any) -> Assessment:
+        """Judge how far the reading can be trusted."""
+
+    def encode(
+        self, basis: encoding.Basis, prepared: Any, reading: Any, assessment: Assessment
+    ) -> tuple[EncodedObject, ...]:
+        """Write the result objects."""
+
+    def outcome(self, prepared: Any, reading: Any, assessment: Assessment) -> dict[str, Any]:
+        """Return what was read, as plain JSON values without protected health information."""
+
+    def told(self, reading: Any) -> str:
+        """Return one line for the log."""
+
+
+class FilmReader:
+    """Reads projection images one by one."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+
+    def gather(self, paths: Iterable[Path]) -> Gathered:
+        """Select the films by their headers."""
+        return gather(paths, self.package.manifest.input)
+
+    def prepare(self, gathered: Gathered, folder: Path) -> films.Prepared:
+        """Decode every film."""
+        return films.prepare(gathered, self.package.manifest.input, folder)
+
+    def gate(self, prepared: films.Prepared) -> films.Prepared:
+        """Check tags, geometry and pixel range of every film."""
+        return films.gate(prepared, self.package.manifest.input)
+
+    def infer(
+        self, prepared: films.Prepared, detector: FilmDetector, folder: Path
+    ) -> tuple[FilmReading, ...]:
+        """Run all members on every film."""
+        return films.infer(prepared.films, detector, folder / "readings.json")
+
+    def assess(self, reading: tuple[FilmReading, ...]) -> Assessment:
+        """Judge how far the readings can be trusted."""
+        return films.assess(reading)
+
+    def encode(
+        self,
+        basis: encoding.Basis,
+        prepared: films.Prepared,
+        reading: tuple[FilmReading, ...],
+        assessment: Assessment,
+    ) -> tuple[EncodedObject, ...]:
+        """Write report, key images and what else the options ask for."""
+        return encoding.encode_films(basis, prepared, reading, assessment)
+
+    def outcome(
+        self, prepared: films.Prepared, reading: tuple[FilmReading, ...], assessment: Assessment
+    ) -> dict[str, Any]:
+        """Return films, scores and findings."""
+        return summary.of_films(prepared, reading, assessment)
+
+    def told(self, reading: tuple[FilmReading, ...]) -> str:
+        """Return how many films were read."""
+        return f"{len(reading)} films read by {reading[0].members} members"
+
+
+class VolumeReader:
+    """Reads the series of a study together, as volumes on one grid."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+
+    def gather(self, paths: Iterable[Path]) -> Gathered:
+        """Select the series by their headers."""
+        return gather(paths, self.package.manifest.input)
+
+    def prepare(self, gathered: Gathered, folder: Path) -> volumes.PreparedStudy:
+        """Recognise, read and align the series."""
+        return volumes.prepare(gathered, self.package.manifest, folder)
+
+    def gate(self, prepared: volumes.PreparedStudy) -> volumes.PreparedStudy:
+        """Check spacing, extent and content."""
+        return volumes.gate(prepared, self.package.manifest)
+
+    def infer(
+        self, prepared: volumes.PreparedStudy, detector: VolumeDetector, folder: Path
+    ) -> volumes.KeptReading:
+        """Run the members on the aligned series."""
+        return volumes.infer(prepared, detector, self.package.manifest, folder)
+
+    def assess(self, reading: volumes.KeptReading) -> Assessment:
+        """Judge how far the reading can be trusted."""
+        return volumes.assess(reading, self.package.manifest)
+
+    def encode(
+        self,
+        basis: encoding.Basis,
+        prepared: volumes.PreparedStudy,
+        reading: volumes.KeptReading,
+        assessment: Assessment,
+    ) -> tuple[EncodedObject, ...]:
+        """Write segmentation, report and key images."""
+        return encoding.encode_volume(
+            basis,
+            [read_header(source.path) for source in prepared.files],
+            with_change(reading.load(), reading.branch, basis.prior, self.package.content_hash),
+            prepared.image(),
+            assessment,
+            partial=prepared.partial,
+            statements=prepared.statements,
+        )
+
+    def outcome(
+        self, prepared: volumes.PreparedStudy, reading: volumes.KeptReading, assessment: Assessment
+    ) -> dict[str, Any]:
+        """Return sequences, volumes and diameters."""
+        return summary.of_volume(prepared, reading.load(), assessment)
+
+    def told(self, reading: volumes.KeptReading) -> str:
+        """Return which networks read what."""
+        used = ", ".join(reading.parts["series_used"])
+        return f"{used} read by {reading.parts['members']} members of {reading.branch}"
+
+
+def reader_of(package: Package) -> StudyReader:
+    """Return what reads the studies of a package."""
+    return FilmReader(package) if package.manifest.input.volume is None else VolumeReader(package)

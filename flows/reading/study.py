@@ -1,0 +1,130 @@
+"""What every reading starts from: the instances that the package's input contract selects, and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from dicom_io.reading import Rejected, UnsuitableImage, read_header, select_instances
+from dicom_io.reading.attributes import patient_of
+from dicom_io.reading.sequences.kinds import KINDS
+from dicom_io.results import fingerprint
+from models.package import InputContract
+
+__all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather"]
+
+_OF_ANOTHER_KIND = {kind.code for kind in KINDS} | {
+    "bad-photometric",
+    "lateral-view",
+    "not-chosen",
+    "own-result",
+    "sequence-not-read",
+    "several-patients",
+    "wrong-body-part",
+    "wrong-modality",
+    "wrong-sop-class",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One instance that the package reads."""
+
+    path: Path
+    sop_instance_uid: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """One instance that is left out, and why; the UID is empty where the file no longer tells it."""
+
+    sop_instance_uid: str
+    code: str
+    reason: str
+    path: Path | None = None
+
+    @property
+    def is_unread_image(self) -> bool:
+        """Whether it is left out although it is an image of the kind that the package reads."""
+        return self.code not in _OF_ANOTHER_KIND
+
+
+class Refused(Exception):
+    """A study that the package will not read; the text says why, without PHI.
+
+    Parameters
+    ----------
+    not_read : sequence of NotRead
+        Every instance with its reason; none where the study is empty.
+    """
+
+    def __init__(self, not_read: Sequence[NotRead]) -> None:
+        self.not_read = tuple(not_read)
+        reasons = dict.fromkeys(item.reason for item in self.not_read)
+        super().__init__("; ".join(reasons) or "the study has no instance")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The instances of a study that a package's input contract selects."""
+
+    selected: tuple[SourceFile, ...]
+    not_read: tuple[NotRead, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What was read: a digest of the sorted (SOP Instance UID, SHA-256) of the selected instances."""
+        return fingerprint((source.sop_instance_uid, source.sha256) for source in self.selected)
+
+
+def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
+    """Select the instances that the package reads, by their headers.
+
+    Raises
+    ------
+    Refused
+        No instance is left; the text gives every reason.
+    """
+    headers: list[tuple[Path, Dataset]] = []
+    damaged: list[NotRead] = []
+    for path in paths:
+        try:
+            headers.append((path, read_header(path)))
+        except UnsuitableImage as error:
+            damaged.append(NotRead("", error.code, str(error)))
+    selection = select_instances(headers, contract)
+    gathered = Gathered(
+        selected=tuple(
+            sorted(
+                (SourceFile(s.path, str(s.header.SOPInstanceUID), s.sha256) for s in selection.selected),
+                key=lambda source: source.sop_instance_uid,
+            )
+        ),
+        not_read=(
+            *damaged,
+            *_left_out(selection.rejected, one_by_one=contract.volume is None),
+        ),
+    )
+    if not gathered.selected:
+        raise Refused(gathered.not_read)
+    if len({patient_of(chosen.header) for chosen in selection.selected}) > 1:
+        # Whose result would it be? A report for either of them may be one too many.
+        mixed = (
+            "the study holds images of several patients: nothing of it is read, correct it and send it again"
+        )
+        uids = [source.sop_instance_uid for source in gathered.selected]
+        raise Refused([NotRead(uid, "several-patients", mixed) for uid in uids])
+    return gathered
+
+
+def _left_out(rejected: Sequence[Rejected], *, one_by_one: bool) -> Iterator[NotRead]:
+    """Return what is left out; of the images of series, the first with each reason stands for the others."""
+    told: set[tuple[str, str]] = set()
+    for one in rejected:
+        if one_by_one or (one.code, one.reason) not in told:
+            yield NotRead(one.sop_instance_uid, one.code, one.reason, one.path)
+        told.add((one.code, one.reason))
