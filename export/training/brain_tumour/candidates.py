@@ -42,31 +42,54 @@ def dice(first: np.ndarray, second: np.ndarray) -> float:
     return 2 * int((first & second).sum()) / size if size else 1.0
 
 
+def judge(
+    index: int,
+    patients: Sequence[Patient],
+    blocks: dict[str, int],
+    out: Path,
+    *,
+    resume: bool,
+    plan: Plan = CANDIDATE,
+) -> dict[str, Any]:
+    """Train one candidate, answer the patients it never saw, and keep the row of the table as JSON."""
+    name, make = list(CANDIDATES.items())[index]
+    stem = f"candidate-{index}"
+    scored = out / f"{stem}.scores.json"
+    if resume and scored.exists():
+        kept: dict[str, Any] = json.loads(scored.read_text())
+        return kept
+    judged = [patient for patient in patients if blocks[patient.name] in PAIRS[0]]
+    weights = train_on(
+        stem, seen_by(patients, blocks, 0), make, out, plan=plan, seed=4_000_000, resume=resume
+    )
+    network = load_network(weights, make()).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    record = json.loads((out / f"{stem}.json").read_text())
+    row: dict[str, Any] = {
+        "network": name,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "steps": record["steps"],
+        "seconds": record["seconds"],
+        "slices a second": round(record["steps"] * plan.batch / max(record["seconds"], 1), 1),
+        "patients judged": len(judged),
+    }
+    for label, wanted in (("all sequences", SEQUENCES), ("FLAIR alone", ("FLAIR",))):
+        values = [dice(predict(network, patient, wanted) > 0.5, patient.mask) for patient in judged]
+        row[f"mean Dice, {label}"] = round(float(np.mean(values)), 4)
+        row[f"median Dice, {label}"] = round(float(np.median(values)), 4)
+    scored.write_text(json.dumps(row, indent=1))
+    return row
+
+
 def compare(
     patients: Sequence[Patient], blocks: dict[str, int], out: Path, *, resume: bool, plan: Plan = CANDIDATE
 ) -> str:
-    """Train every candidate, keep the table as JSON and return the name of the chosen one."""
-    kept = seen_by(patients, blocks, 0)
-    judged = [patient for patient in patients if blocks[patient.name] in PAIRS[0]]
-    rows: list[dict[str, Any]] = []
-    for index, (name, make) in enumerate(CANDIDATES.items()):
-        stem = f"candidate-{index}"
-        weights = train_on(stem, kept, make, out, plan=plan, seed=4_000_000, resume=resume)
-        network = load_network(weights, make()).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        row: dict[str, Any] = {"network": name, "parameters": sum(p.numel() for p in network.parameters())}
-        record = json.loads((out / f"{stem}.json").read_text())
-        row |= {"steps": record["steps"], "seconds": record["seconds"]}
-        row["slices a second"] = round(record["steps"] * plan.batch / max(record["seconds"], 1), 1)
-        for label, wanted in (("all sequences", SEQUENCES), ("FLAIR alone", ("FLAIR",))):
-            values = [dice(predict(network, patient, wanted) > 0.5, patient.mask) for patient in judged]
-            row[f"mean Dice, {label}"] = round(float(np.mean(values)), 4)
-            row[f"median Dice, {label}"] = round(float(np.median(values)), 4)
-        rows.append(row)
+    """Judge every candidate, keep the table as JSON and return the name of the chosen one."""
+    rows = [judge(index, patients, blocks, out, resume=resume, plan=plan) for index in range(len(CANDIDATES))]
     key = "mean Dice, all sequences"
     best = max(rows, key=lambda row: float(row[key]))
     chosen = best if best[key] > rows[0][key] + MARGIN else rows[0]
     table = {
-        "judged on": f"{len(judged)} patients of blocks {PAIRS[0][0]} and {PAIRS[0][1]}, unseen in training",
+        "judged on": f"patients of blocks {PAIRS[0][0]} and {PAIRS[0][1]}, unseen in training",
         "threshold": 0.5,
         "rule": f"the first unless another has a mean Dice higher by more than {MARGIN}",
         "candidates": rows,

@@ -43,7 +43,7 @@ class _Residual(nn.Module):
 
 
 class UNet(nn.Module):
-    """U-Net at half resolution: pixel unshuffle in front, pixel shuffle behind.
+    """U-Net at half the resolution: pixel unshuffle in front, pixel shuffle behind.
 
     ``forward`` takes ``(batch, channels, H, W)`` with H and W multiples of 32 and gives logits
     ``(batch, 1, H, W)``.
@@ -172,11 +172,15 @@ class SegFormer(nn.Module):
         return F.pixel_shuffle(self.head(self.merge(torch.cat(parts, 1))), 4)
 
 
+RESIDUAL_WIDTHS = (24, 32, 64, 128, 176)
+
 CANDIDATES: dict[str, Callable[[], nn.Module]] = {
+    "residual U-Net, 2.5D": lambda: UNet(residual=True, widths=RESIDUAL_WIDTHS),
+    "residual U-Net, 2D": lambda: WithoutContext(
+        UNet(channels=len(_OWN), residual=True, widths=RESIDUAL_WIDTHS)
+    ),
     "U-Net, 2.5D": UNet,
-    "U-Net, 2D": lambda: WithoutContext(UNet(channels=len(_OWN))),
     "SegFormer, 2.5D": SegFormer,
-    "residual U-Net, 2.5D": lambda: UNet(residual=True, widths=(24, 32, 64, 128, 176)),
 }
 """Networks that were compared, of about equal size; the first is the one members use unless it loses."""
 
@@ -190,9 +194,9 @@ class ContrastNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = UNet(channels=1)
+        self.network = UNet(channels=1, residual=True, widths=RESIDUAL_WIDTHS)
         self.types = nn.Sequential(
-            nn.Linear(3 * WIDTHS[-1], 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, len(TYPES))
+            nn.Linear(3 * RESIDUAL_WIDTHS[-1], 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, len(TYPES))
         )
 
     def forward(self, tensor: Tensor) -> tuple[Tensor, Tensor]:

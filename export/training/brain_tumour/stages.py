@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from export.training.brain_tumour import training
-from export.training.brain_tumour.candidates import chosen_network, compare
+from export.training.brain_tumour.candidates import chosen_network, compare, judge
 from export.training.brain_tumour.data import load_contrast, load_patients
 from export.training.brain_tumour.network import CANDIDATES
 from export.training.brain_tumour.split import BLOCKS, INSTITUTIONS, PAIRS, read_split
@@ -27,7 +27,7 @@ def train(
     minutes: float | None = None,
     threads: int = 2,
 ) -> None:
-    """Run stages one after another; ``members`` restricts the members (or blocks) of a stage."""
+    """Run stages one after another; ``members`` restricts what of a stage is run, by index."""
     torch.set_num_threads(threads)
 
     def granted(plan: Plan) -> Plan:
@@ -35,7 +35,10 @@ def train(
 
     if set(stages) - {"contrast"}:
         patients, blocks = load_patients(out / "cache"), read_split()
-    if "candidates" in stages:
+    if "candidates" in stages and members:
+        for index in members:
+            judge(index, patients, blocks, out, resume=resume, plan=granted(training.CANDIDATE))
+    elif "candidates" in stages:
         compare(patients, blocks, out, resume=resume, plan=granted(training.CANDIDATE))
     if "members" in stages:
         network, plan = CANDIDATES[chosen_network(out)], granted(training.MEMBER)
@@ -47,7 +50,8 @@ def train(
             training.train_contrast(block, slices, out, resume=resume, plan=plan)
     if "institutions" in stages:
         network, plan = CANDIDATES[chosen_network(out)], granted(training.CONTROL)
-        for group in INSTITUTIONS:
+        for index in members or range(len(INSTITUTIONS)):
+            group = list(INSTITUTIONS)[index]
             training.train_institution(group, patients, network, out, resume=resume, plan=plan)
     if "without-dropout" in stages:
         network, plan = CANDIDATES[chosen_network(out)], granted(training.MEMBER)

@@ -18,10 +18,10 @@ from export.training.brain_tumour.network import ContrastNet
 from export.training.brain_tumour.split import INSTITUTIONS, PAIRS, contrast_training
 from export.training.stage import Batch, Plan, Work, run_stage
 
-CANDIDATE = Plan(steps=4000, minutes=2.5, batch=16, rate=3e-3, average=0.99, fused=True)
-MEMBER = Plan(steps=4000, minutes=4.2, batch=16, rate=3e-3, average=0.99, fused=True)
-CONTRAST = Plan(steps=4000, minutes=3.5, batch=16, rate=3e-3, average=0.99, fused=True)
-CONTROL = Plan(steps=4000, minutes=3.0, batch=16, rate=3e-3, average=0.99, fused=True)
+CANDIDATE = Plan(steps=6000, minutes=2.5, batch=8, rate=2e-3, average=0.99, fused=True)
+MEMBER = Plan(steps=6000, minutes=8.5, batch=8, rate=2e-3, average=0.995, fused=True)
+CONTRAST = Plan(steps=6000, minutes=5.0, batch=8, rate=2e-3, average=0.995, fused=True)
+CONTROL = Plan(steps=6000, minutes=6.0, batch=8, rate=2e-3, average=0.995, fused=True)
 
 WITHOUT_DROPOUT = (0, 2)
 """Pairs of blocks for which a member without channel dropout is trained for comparison."""

@@ -27,7 +27,7 @@ def test_candidates_are_alike_in_size_and_keep_the_shape(name: str) -> None:
 
 
 def test_the_network_without_context_does_not_see_the_neighbours() -> None:
-    network = CANDIDATES["U-Net, 2D"]().eval()
+    network = CANDIDATES["residual U-Net, 2D"]().eval()
     tensor = torch.randn(1, CHANNELS, 64, 64)
     changed = tensor.clone()
     changed[:, 3:9] = 0
