@@ -143,6 +143,7 @@ def _placed(fixed: CoarseHead, series: SeriesVolume, source: SeriesVolume) -> tu
             f"the head moved by up to {distance:.1f} mm between this series and "
             f"{in_words(source.sequence)}; this is put right"
         )
+    _check_similar(trusted, series, source)
     raise AlignmentFailed(
         "alignment-failed",
         f"{in_words(series.sequence)} does not lie where its headers say beside "

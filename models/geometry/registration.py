@@ -35,13 +35,18 @@ _LARGEST_TRANSLATION_MM: Final = 60.0
 _LARGEST_DISAGREEMENT_MM: Final = 3.0
 _LEAST_OVERLAP: Final = 0.8
 
-LEAST_SIMILARITY: Final = 1.05
-"""Normalised mutual information from which two series may show the same head."""
+LEAST_SIMILARITY: Final = 1.045
+"""Normalised mutual information from which two series may show the same head.
+
+Over nine patients of the LGG set at 3 mm (2026-11-21), T1 or T1 with contrast beside FLAIR of the same patient
+have 1.065 to 1.184; the best that registration makes of two different patients was 1.031.
+"""
 
 _STARTS_DEG: Final = 8.0
 _STARTS_MM: Final = 8.0
 _NODS_DEG: Final = (0.0, -15.0, 15.0)
 _AS_TOLD_MM: Final = 0.5
+_NEAR_MM: Final = 2 * _LARGEST_DISAGREEMENT_MM
 _MARGIN: Final = 2
 # A radian of rotation moves the outside of a head by about this.
 _ARM_MM: Final = 60.0
@@ -96,6 +101,7 @@ def register_heads(
         if not head.region.any():
             raise AlignmentFailed("no-head", f"no head is found in the {which} series")
     best_start: Matrix = np.eye(4) if near else _start(fixed, moving)
+    before, _, _ = measured(fixed, moving, np.eye(4))
     rng = np.random.default_rng(seed)
     aside = _aside(fixed, rng)
     search = _Search(fixed, moving)
@@ -104,11 +110,11 @@ def register_heads(
         found.append(search.run(best_start @ _aside(fixed, rng)))
     found.sort(key=lambda matrix: -measured(fixed, moving, matrix)[0])
     best, others = found[0], found[1:]
-    if largest_distance(fixed, best, np.eye(4)) < _AS_TOLD_MM:
+    told = largest_distance(fixed, best, np.eye(4))
+    if told < _AS_TOLD_MM or (told < _NEAR_MM and before >= measured(fixed, moving, best)[0]):
         # The headers were right; what a search leaves of that is its own inaccuracy.
         best, others = np.eye(4), found
     consistency = min(largest_distance(fixed, best, other) for other in others)
-    before, _, _ = measured(fixed, moving, np.eye(4))
     after, common, coverage = measured(fixed, moving, best)
     return Registration(
         matrix=best,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from highdicom import Volume, VolumeGeometry
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from models.geometry import SeriesVolume
-from models.phantoms.brain import BrainPhantom, Contrast
+from models.phantoms.brain import BrainPhantom, BrainSample, Contrast
 from models.volume_results import SliceSource
 
 FRAME = "1.2.3.4"
@@ -60,10 +61,15 @@ def head(
 ) -> Volume:
     """Return the phantom on a grid; ``moved`` carries a place of the resting head to where it now lies."""
     back = np.eye(4) if moved is None else np.linalg.inv(moved)
-    image = BrainPhantom().sample(geometry.spatial_shape, back @ geometry.affine).image(contrast)
+    image = _sample(tuple(geometry.spatial_shape), (back @ geometry.affine).tobytes()).image(contrast)
     grain = np.random.default_rng(seed).normal(0, noise, image.shape)
     values = np.clip(np.rint(image + grain), 0, 4095).astype(np.int16)
     return Volume(values, geometry.affine, "PATIENT", frame_of_reference_uid=geometry.frame_of_reference_uid)
+
+
+@lru_cache(maxsize=16)
+def _sample(shape: tuple[int, ...], affine: bytes) -> BrainSample:
+    return BrainPhantom().sample(shape, np.frombuffer(affine).reshape(4, 4))
 
 
 def series(sequence: str, volume: Volume) -> SeriesVolume:
