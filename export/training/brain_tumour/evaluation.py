@@ -6,7 +6,7 @@ Answers are kept beside the run as 8 bit probabilities, so that figures can be c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,13 +75,10 @@ def usable(patient: Patient, variant: str) -> bool:
     return all(patient.present[SEQUENCES.index(name)] for name in VARIANTS[variant])
 
 
-def _stored(folder: Path, patient: Patient, make: Callable[[], Probability]) -> None:
-    path = folder / f"{patient.name}.npy"
-    if not path.exists():
-        made = make()
-        partial = path.with_suffix(".partial.npy")
-        np.save(partial, made)
-        partial.replace(path)
+def _keep(path: Path, made: Probability) -> None:
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, made)
+    partial.replace(path)
 
 
 def answer_with(
@@ -105,9 +102,10 @@ def answer_with(
         folder = out / "answers" / variant / name
         folder.mkdir(parents=True, exist_ok=True)
         for patient in patients:
-            if usable(patient, variant):
-                wanted, flip = VARIANTS.get(variant, SEQUENCES), variant == FLIPPED
-                _stored(folder, patient, lambda p=patient, w=wanted, f=flip: answer(session, p, w, flip=f))
+            path = folder / f"{patient.name}.npy"
+            if usable(patient, variant) and not path.exists():
+                wanted = VARIANTS.get(variant, SEQUENCES)
+                _keep(path, answer(session, patient, wanted, flip=variant == FLIPPED))
 
 
 def answer_members(
