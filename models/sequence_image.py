@@ -1,7 +1,20 @@
 """Which sequence a head looks like, where tags are silent, contradict each other or cannot be trusted.
 
 Two logistic regressions on the features of :mod:`models.sequence_features`, fitted by
-``benchmarks/sequence_recognition.py`` on TCGA-LGG (88 patients: FIGURES_HERE).
+``benchmarks/sequence_recognition.py`` on TCGA-LGG, each head as it is and once disturbed (fat suppression,
+field, noise, blur). T2 is not in that data: it is simulated from T1 and FLAIR of the same patients, and no
+figure says how real T2 fares. Cross-validated by patient in ten folds, heads as they are:
+
+- 91 % of 242 real heads (82 T1, 72 T1 with contrast, 88 FLAIR) are recognised; 68 % get a probability of at
+  least .8, and 98 % of those are right.
+- Where it is known to be a T1, contrast is told right in 95 % of 154; a share of at least .8 finds 90 % of
+  those with contrast and 1 % of those without.
+- Of the two T1 of one patient, the one with contrast is told in 71 of 72, on heads as they are; in 60 of 72
+  where each was disturbed in its own way.
+
+Every patient has a glioma, most slices are 2 to 7 mm apart, and four hospitals made the images: heads from
+elsewhere are recognised less well. A head further from all four sequences than 1.5 times the 99th percentile of
+those of the fit gets no answer (3 of 242 real heads in the cross-validation; phantoms, CT and noise do).
 """
 
 from __future__ import annotations
@@ -16,11 +29,9 @@ from numpy.typing import NDArray
 from models.sequence_features import FEATURES, features_of
 from models.sequences import SEQUENCES
 
-__all__ = ["contrast_between", "post_contrast_of", "probabilities_of", "sequence_from_image"]
+__all__ = ["contrast_between", "distance_of", "post_contrast_of", "probabilities_of", "sequence_from_image"]
 
 _CLIP: Final = 4.0
-_STRANGE: Final = 6.0
-_STRANGE_SHARE: Final = 0.15
 
 Features = NDArray[np.float64]
 
@@ -87,14 +98,20 @@ def _scaled(features: Features | None) -> Features | None:
         return None
     fit = _fit()
     scaled = (features - fit["mean"]) / fit["deviation"]
-    if np.mean(np.abs(scaled) > _STRANGE) > _STRANGE_SHARE:
+    if distance_of(scaled, fit) > float(fit["farthest"]):
         return None
     return np.asarray(np.clip(scaled, -_CLIP, _CLIP))
 
 
+def distance_of(scaled: Features, fit: dict[str, Features]) -> float:
+    """Return the Mahalanobis distance of standardised features from the nearest sequence of the fit."""
+    away = scaled - fit["centres"]
+    return float(np.sqrt(np.einsum("ki,ij,kj->k", away, fit["precision"], away).min()))
+
+
 @cache
 def _fit() -> dict[str, Features]:
-    """Return mean, deviation ``(features,)``, weights ``(4, features)``, intercepts ``(4,)``, contrast."""
+    """Return the fit: what standardises features, both regressions, and where the sequences lie."""
     with (
         as_file(files("models") / "sequence-image.npz") as path,
         np.load(path, allow_pickle=False) as archive,

@@ -18,12 +18,13 @@ from models.sequence_features import features_of
 from models.sequence_image import contrast_between, probabilities_of
 from models.sequences import SEQUENCES, Sequence, in_words
 
-__all__ = ["Choice", "choose_series"]
+__all__ = ["Choice", "choose_by_features", "choose_series", "head_features"]
 
 _SEEN: Final = 0.8
 _CERTAIN: Final = 0.95
 _LIKELIHOOD: Final = {"sure": 0, "likely": 1, "none": 2}
-_Features = NDArray[np.float64]
+_BEFORE_AGREEMENT: Final = 4
+Features = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ class Choice:
 class _Study:
     """The series that may be read, what was seen of each, and what became of them."""
 
-    images: Callable[[str], Volume]
+    features: Callable[[str], Features | None]
     pools: dict[Sequence, list[SeriesDescription]] = field(default_factory=dict)
-    seen: dict[str, _Features | None] = field(default_factory=dict)
+    seen: dict[str, Features | None] = field(default_factory=dict)
     agreeing: dict[str, bool] = field(default_factory=dict)
     by_image: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -65,7 +66,7 @@ class _Study:
         uid = series.series_instance_uid
         if uid not in self.seen and uid not in self.not_used:
             try:
-                self.seen[uid] = _features(self.images(uid))
+                self.seen[uid] = self.features(uid)
             except UnsuitableImage as error:
                 self.drop(series, error.code, str(error))
         return None if uid in self.not_used else probabilities_of(self.seen[uid])
@@ -100,41 +101,49 @@ def choose_series(
     ValueError
         An unknown sequence is wanted, or a series is described twice.
     """
+    return choose_by_features(descriptions, lambda uid: head_features(images(uid)), wanted)
+
+
+def choose_by_features(
+    descriptions: Iterable[SeriesDescription], features: Callable[[str], Features | None], wanted: Many[str]
+) -> Choice:
+    """Choose as :func:`choose_series` does, from the features of each series in place of its volume."""
     series = sorted(descriptions, key=lambda one: one.series_instance_uid)
     unknown = sorted(set(wanted) - set(SEQUENCES))
     if unknown:
         raise ValueError(f"unknown sequences: {', '.join(unknown)}")
-    names = [name for name in SEQUENCES if name in wanted]
     if len({one.series_instance_uid for one in series}) != len(series):
         raise ValueError("a series is described twice")
-    study = _Study(images)
+    names = [name for name in SEQUENCES if name in wanted]
+    study = _Study(features)
     for one in series:
         if one.set_aside is not None:
             study.drop(one, one.set_aside.code, one.set_aside.reason)
         elif one.sequence is not None:
             study.pools.setdefault(one.sequence, []).append(one)
-    _place_undecided(study, [one for one in series if one.set_aside is None and one.sequence is None], names)
+    _place_undecided(study, [one for one in series if one.set_aside is None and one.sequence is None])
     chosen: dict[Sequence, SeriesDescription] = {}
     # T1 first: what it turns out to be may be the T1 with contrast.
-    searched = [name for name in SEQUENCES if name in names or (name == "T1" and "T1C" in names)]
-    for name in searched:
-        found = _best(study, name)
-        if found is not None:
-            chosen[name] = found
-    _check_pair(study, chosen)
-    used = {name: one for name, one in chosen.items() if name in names}
+    for name in SEQUENCES:
+        if name in names or (name == "T1" and "T1C" in names):
+            found = _best(study, name)
+            if found is not None:
+                chosen[name] = found
+    _compare_pair(study, chosen)
+    used = {name: chosen[name] for name in names if name in chosen}
     for name, one in used.items():
         _remark(study, name, one)
     _explain_rest(study, series, used, names)
     return Choice(
-        by_sequence={name: used[name].series_instance_uid for name in SEQUENCES if name in used},
+        by_sequence={name: one.series_instance_uid for name, one in used.items()},
         remarks=tuple(study.remarks),
         not_used={uid: reason for uid, (_, reason) in sorted(study.not_used.items())},
         codes={uid: code for uid, (code, _) in sorted(study.not_used.items())},
     )
 
 
-def _features(volume: Volume) -> _Features | None:
+def head_features(volume: Volume) -> Features | None:
+    """Return the features of a volume of any orientation, None where there is no head to see."""
     view = axial_view(volume.get_geometry())
     _, rows, columns = view.geometry.spacing
     return features_of(view.apply(np.asarray(volume.array)), (float(rows), float(columns)))
@@ -163,7 +172,7 @@ def _latest(time: str) -> tuple[int, ...]:
     return tuple(-ord(character) for character in time) or (0,)
 
 
-def _place_undecided(study: _Study, undecided: Many[SeriesDescription], names: Many[Sequence]) -> None:
+def _place_undecided(study: _Study, undecided: Many[SeriesDescription]) -> None:
     """Let the image say what tags do not; what it does not say clearly is not used."""
     for one in undecided:
         shares = study.look(one)
@@ -195,43 +204,55 @@ def _best(study: _Study, name: Sequence) -> SeriesDescription | None:
 
     Candidates that only differ in whether their image agrees are looked at in turn, so an agreeing one wins.
     """
-    fallback: SeriesDescription | None = None
+    first: SeriesDescription | None = None
     for one in study.ranked(name):
         shares = study.look(one)
         if shares is None:
             continue
-        if fallback is not None and _rank(fallback, {})[:4] != _rank(one, {})[:4]:
+        if first is not None and _rank(first, {})[:_BEFORE_AGREEMENT] != _rank(one, {})[:_BEFORE_AGREEMENT]:
             break
         if name == "T1" and _shows_contrast(study, one, shares):
             continue
-        family = shares["T1"] + shares["T1C"] if name in ("T1", "T1C") else shares[name]
-        if family <= 1 - _CERTAIN and max(shares.values()) >= _CERTAIN:
-            other = _likeliest(shares)
-            study.drop(
-                one,
-                "image-contradicts-tags",
-                f"tags say {in_words(name)}, the image looks like {in_words(other)}",
-            )
+        if one.certainty == "likely" and _contradicts(shares, name):
+            words = f"tags say {in_words(name)}, the image looks like {in_words(_likeliest(shares))}"
+            study.drop(one, "image-contradicts-tags", words)
             continue
-        study.agreeing[one.series_instance_uid] = family >= _SEEN
-        if family >= _SEEN:
+        if _as_named(shares, name) >= _SEEN:
+            study.agreeing[one.series_instance_uid] = True
             return one
-        fallback = fallback or one
-    return fallback
+        first = first or one
+    return first
+
+
+def _as_named(shares: Mapping[str, float], name: Sequence) -> float:
+    """Return how far an image agrees with a name; of the two T1, contrast is looked at for itself."""
+    return shares["T1"] + shares["T1C"] if name in ("T1", "T1C") else shares[name]
+
+
+def _contradicts(shares: Mapping[str, float], name: Sequence) -> bool:
+    return _as_named(shares, name) <= 1 - _CERTAIN and max(shares.values()) >= _CERTAIN
 
 
 def _shows_contrast(study: _Study, one: SeriesDescription, shares: Mapping[str, float]) -> bool:
-    """Move a T1 whose image shows enhancement to the T1 with contrast, with a remark."""
-    if one.series_instance_uid in study.by_image or shares["T1C"] < _SEEN:
+    """Move a T1 whose image shows enhancement to the T1 with contrast, with a remark.
+
+    That it is a T1 is known from its tags: only the share of contrast among the two T1 counts. It is enough
+    where tags say nothing of contrast and there is no other T1; else it takes a comparison with one, or
+    more certainty.
+    """
+    if one.series_instance_uid in study.by_image or _contradicts(shares, "T1"):
+        return False
+    contrast = shares["T1C"] / max(shares["T1"] + shares["T1C"], 1e-9)
+    if contrast < _SEEN:
         return False
     others = [other for other in study.pools.get("T1", ()) if other is not one]
-    compared = [
-        contrast_between(study.seen[one.series_instance_uid], study.seen[other.series_instance_uid])
-        for other in others
-        if study.look(other) is not None
-    ]
-    confirmed = bool(compared) and min(compared) >= _CERTAIN
-    if not confirmed and (shares["T1C"] < _CERTAIN or compared or one.certainty == "sure"):
+    seen = [study.seen[other.series_instance_uid] for other in others if study.look(other) is not None]
+    if seen:
+        mine = study.seen[one.series_instance_uid]
+        sure = max(contrast_between(mine, other) for other in seen) >= _CERTAIN
+    else:
+        sure = one.contrast == "unknown" or contrast >= _CERTAIN
+    if not sure:
         return False
     stated = "T1 without contrast" if one.contrast == "no" else "T1 and nothing of contrast"
     study.remarks.append(
@@ -242,35 +263,29 @@ def _shows_contrast(study: _Study, one: SeriesDescription, shares: Mapping[str, 
     return True
 
 
-def _check_pair(study: _Study, chosen: dict[Sequence, SeriesDescription]) -> None:
-    """Compare the two T1 of the study; where they look the wrong way round, say so or swap them."""
+def _compare_pair(study: _Study, chosen: Mapping[Sequence, SeriesDescription]) -> None:
+    """Say so where the two T1 look the wrong way round."""
     before, after = chosen.get("T1"), chosen.get("T1C")
     if before is None or after is None:
         return
     share = contrast_between(study.seen[after.series_instance_uid], study.seen[before.series_instance_uid])
-    if share > 1 - _CERTAIN:
-        return
-    if before.contrast == "no" and after.contrast == "yes":
+    if share <= 1 - _CERTAIN:
         study.remarks.append(
             f"{before.name} and {after.name}: the images look as if T1 without and with contrast were "
             "named the wrong way round; the tags are followed"
         )
-        return
-    chosen["T1"], chosen["T1C"] = replace(after, sequence="T1"), replace(before, sequence="T1C")
-    study.remarks.append(
-        f"{before.name}: the image shows enhancement, that of {after.name} does not, and the tags are "
-        "not sure: used as T1 with contrast and as T1"
-    )
 
 
 def _remark(study: _Study, name: Sequence, one: SeriesDescription) -> None:
     probability = study.by_image.get(one.series_instance_uid)
+    shares = study.look(one)
     if probability is not None:
         why = one.evidence[-1] if one.evidence else "no attribute names the sequence"
         study.remarks.append(f"{one.name}: {why}; the image looks like {in_words(name)} ({probability:.2f})")
-    elif not study.agreeing.get(one.series_instance_uid, False):
+    elif shares is not None and _contradicts(shares, name):
         study.remarks.append(
-            f"{one.name}: used as {in_words(name)} by its tags; the image does not confirm it"
+            f"{one.name}: tags say {in_words(name)}, the image looks like {in_words(_likeliest(shares))}; "
+            "the tags are followed"
         )
     if name in ("FLAIR", "T2") and one.contrast == "yes":
         study.remarks.append(f"{one.name}: {in_words(name)} after contrast")

@@ -139,6 +139,7 @@ _OTHER_PARTS = frozenset(
     "SPINE CSPINE TSPINE LSPINE LUMBAR THORACIC CERVICAL KNEE SHOULDER HIP ANKLE WRIST ELBOW FOOT HAND "
     "PELVIS PROSTATE ABDOMEN LIVER KIDNEY BREAST HEART CARDIAC CHEST NECK HWS LWS BWS KNIE MRCP".split()
 )
+_FEWEST_SLICES = 3
 _B_VALUE = re.compile(r"B\d{1,4}")
 _PHASES = frozenset(("P", "PHASE", "PHASE MAP", "I", "IMAGINARY", "R", "REAL"))
 _DIXON_ENDS = frozenset(("F", "FAT", "OPP", "OP", "OUT"))
@@ -155,6 +156,9 @@ def kind_of(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:
             return found
     if facts.unreadable is not None:
         return SetAside(*facts.unreadable)
+    positions = 0 if facts.places is None else facts.places.positions
+    if positions < _FEWEST_SLICES:
+        return SetAside("few-slices", f"it has {positions} slices, at least {_FEWEST_SLICES} make a volume")
     return None
 
 

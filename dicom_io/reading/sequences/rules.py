@@ -27,9 +27,12 @@ RECOGNITION_RULES: Final[tuple[str, ...]] = (
     "as FLAIR and T2, with a remark.",
     "The image decides where tags say nothing: intensities of scalp, brain, clefts and small "
     "structures, at a probability of at least .8; below it the series is not used.",
-    "A T1 without stated contrast, or stated as without, becomes T1 with contrast where the image says "
-    "so and another T1 of the study, or a probability of .95, confirms it; a remark says so.",
-    "A series whose image contradicts its tags with a probability of .95 is not used as what its tags say.",
+    "A T1 without stated contrast becomes T1 with contrast where the image says so (share of contrast among "
+    "the two T1 of at least .8) and it is the only T1, or a comparison with another T1 of the study confirms "
+    "it with .95; one that is stated as without contrast needs that comparison or a share of .95. A remark "
+    "says so.",
+    "A series whose tags are only likely and whose image contradicts them with a probability of .95 is not "
+    "used as what its tags say; where the tags are sure they are followed, with a remark.",
 )
 """How a series is recognised, in the order in which it is done."""
 

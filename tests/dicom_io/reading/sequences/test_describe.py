@@ -226,6 +226,7 @@ def test_an_agent_against_the_word_pre_leaves_contrast_open() -> None:
         ("T1", {"ImageType": ["DERIVED", "SECONDARY"], "ImagePositionPatient": None}, "screenshot"),
         ("T1", {"ImagePositionPatient": None}, "no-position"),
         ("T1", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2"}, "spectroscopy"),
+        ("T1", {"slices": 2}, "few-slices"),
     ],
 )  # fmt: skip
 def test_what_is_set_aside(description: str, more: dict, code: str) -> None:
