@@ -12,9 +12,9 @@ figure says how real T2 fares. Cross-validated by patient in ten folds, heads as
 - Of the two T1 of one patient, the one with contrast is told in 71 of 72, on heads as they are; in 60 of 72
   where each was disturbed in its own way.
 
-Every patient has a glioma, most slices are 2 to 7 mm apart, and four hospitals made the images: heads from
-elsewhere are recognised less well. A head further from all four sequences than 1.5 times the 99th percentile of
-those of the fit gets no answer (3 of 242 real heads in the cross-validation; phantoms, CT and noise do).
+Every patient has a glioma, and five institutions made the images, decades ago: heads from elsewhere are
+recognised less well. A head further from all four sequences than 1.5 times the 99th percentile of those of
+the fit gets no answer (3 of 242 real heads in the cross-validation; computed phantoms, CT and noise).
 """
 
 from __future__ import annotations

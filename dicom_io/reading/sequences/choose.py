@@ -245,13 +245,16 @@ def _shows_contrast(study: _Study, one: SeriesDescription, shares: Mapping[str, 
     contrast = shares["T1C"] / max(shares["T1"] + shares["T1C"], 1e-9)
     if contrast < _SEEN:
         return False
-    others = [other for other in study.pools.get("T1", ()) if other is not one]
-    seen = [study.seen[other.series_instance_uid] for other in others if study.look(other) is not None]
-    if seen:
-        mine = study.seen[one.series_instance_uid]
-        sure = max(contrast_between(mine, other) for other in seen) >= _CERTAIN
+    mine = study.seen[one.series_instance_uid]
+    before = _compared(study, mine, [other for other in study.pools.get("T1", ()) if other is not one])
+    after = _compared(study, mine, study.pools.get("T1C", ()))
+    if before:
+        sure = max(before) >= _CERTAIN
     else:
-        sure = one.contrast == "unknown" or contrast >= _CERTAIN
+        # Brighter than the T1 with contrast of the study: the two are the wrong way round, not both after it.
+        sure = (contrast >= _CERTAIN or (one.contrast == "unknown" and not after)) and not any(
+            share >= _CERTAIN for share in after
+        )
     if not sure:
         return False
     stated = "T1 without contrast" if one.contrast == "no" else "T1 and nothing of contrast"
@@ -261,6 +264,12 @@ def _shows_contrast(study: _Study, one: SeriesDescription, shares: Mapping[str, 
     study.pools["T1"].remove(one)
     study.pools.setdefault("T1C", []).append(replace(one, sequence="T1C", certainty="likely"))
     return True
+
+
+def _compared(study: _Study, mine: Features | None, others: Iterable[SeriesDescription]) -> list[float]:
+    """Return how likely a T1 is after contrast, against each of others that can be read."""
+    readable = [other for other in tuple(others) if study.look(other) is not None]
+    return [contrast_between(mine, study.seen[other.series_instance_uid]) for other in readable]
 
 
 def _compare_pair(study: _Study, chosen: Mapping[Sequence, SeriesDescription]) -> None:

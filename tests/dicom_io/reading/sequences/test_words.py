@@ -63,7 +63,7 @@ def test_weighting(text: str, base: str | None) -> None:
         ("T1C", "yes"),
         ("T1 KM", "yes"),
         ("T1 nach KM", "yes"),
-        ("T1 vor KM", "no"),
+        ("T1 vor KM", "no"),  # codespell:ignore vor
         ("T1 pre Gd", "no"),
         ("T1 non contrast", "no"),
         ("T1 pre and post", "unknown"),
