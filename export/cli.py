@@ -28,8 +28,11 @@ Which = Annotated[Detector, typer.Argument(help="Which detector.")]
 Out = Annotated[
     Path, typer.Option("--out", help="Folder of the run: caches, checkpoints, ONNX files, answers.")
 ]
-Package = Annotated[Path, typer.Option("--package", help="Package folder that receives manifest and report.")]
-DEFAULT_PACKAGE = Path("models/packages/chest-nodule/0.1.0")
+Package = Annotated[
+    Path | None, typer.Option("--package", help="Package folder that receives manifest and report.")
+]
+PACKAGES = Path("models/packages")
+FIRST = "0.1.0"
 
 
 @app.command()
@@ -110,9 +113,15 @@ def evaluate(detector: Which, out: Out) -> None:
 
 
 @app.command()
-def package(detector: Which, out: Out, package: Package = DEFAULT_PACKAGE) -> None:
+def package(detector: Which, out: Out, package: Package = None) -> None:
     """Write the package folder: ONNX files, manifest, card, licence, metrics, split, plots."""
-    from export.training.chest_nodule.packaging import write_package
+    folder = package or PACKAGES / detector.value / FIRST
+    if detector is Detector.BRAIN_TUMOUR:
+        from export.training.brain_tumour.packaging import write_package as write_brain
 
-    write_package(out, package)
-    typer.echo(f"{detector.value}: written to {package}")
+        write_brain(out, folder)
+    else:
+        from export.training.chest_nodule.packaging import write_package
+
+        write_package(out, folder)
+    typer.echo(f"{detector.value}: written to {folder}")

@@ -1,0 +1,69 @@
+"""What the package says about itself in words: limits, statements of results, licence, card."""
+
+TITLE = "FLAIR abnormality of a brain tumour on MRI"
+
+INTENDED_USE = (
+    "Research use: outlines and measures the FLAIR abnormality of a known or suspected brain tumour in "
+    "adults. Not for diagnosis, not for excluding a tumour."
+)
+
+LIMITATIONS = (
+    "What is outlined is the abnormality on FLAIR (tumour and what of oedema the readers counted in), not "
+    "the enhancing or resectable part of a tumour.",
+    "Trained and measured on 88 patients with low-grade glioma (TCGA-LGG), every one with a tumour: nothing "
+    "is known about healthy people, and about white-matter disease, stroke, inflammation or treated tumours.",
+    "High-grade glioma, metastasis, meningioma and children were not in the data of the main networks.",
+    "Slices are read one by one. Axial 8 bit images without spacing were the training data: volumes in ml "
+    "are computed from the study's own geometry and were never compared with a reference volume.",
+    "T2 is not read. A missing T1 is told to the networks and never filled in.",
+    "T1 with contrast alone is read by other networks whose training images all hold a tumour: they mark "
+    "something on nearly every head, so every such result is for review.",
+    "The suggested type knows meningioma, glioma and pituitary tumour only and cannot say none of them.",
+    "Members differ only in the patients they were trained on and in their random numbers; confidence is not "
+    "fitted in this version.",
+)
+
+CONTRAST_STATEMENTS = (
+    "No FLAIR was read: the outline is from T1 with contrast alone.",
+    "These networks were trained on slices that all hold a tumour. They mark something on nearly every head, "
+    "so a mark is no evidence of a tumour.",
+    "Every result of these networks is for review.",
+)
+
+TYPE_STATEMENTS = (
+    "Suggested; trained on three kinds of tumour only: it cannot say none of them.",
+    "Not a histological diagnosis.",
+)
+
+TRAINING_DATA = (
+    {
+        "name": "TCGA-LGG, 88 patients of five institutions, 3,186 axial slices with FLAIR masks",
+        "licence": "images CC BY 3.0, masks and packaging CC BY-NC-SA 4.0",
+        "use": "main networks: training in five blocks of patients, out-of-bag figures",
+    },
+    {
+        "name": "J. Cheng, 3,064 contrast-enhanced T1 slices of 233 patients, borders and types of tumours",
+        "licence": "CC BY 4.0",
+        "use": "contrast-only networks: outline and type; five blocks of contiguous numbers with gaps",
+    },
+)
+
+LICENCE = """Licence of the weights of brain-tumour 0.1.0
+
+members/*.onnx were trained on masks that are licensed CC BY-NC-SA 4.0
+(https://creativecommons.org/licenses/by-nc-sa/4.0/). Whether weights are an adaptation of their training
+labels is not settled law; they are therefore passed on under the same terms: attribution, NON-COMMERCIAL use
+only, and the same licence for what is derived from them. Whoever needs other terms must train on other masks.
+
+contrast/*.onnx were trained on data under CC BY 4.0 and are licensed CC BY 4.0
+(https://creativecommons.org/licenses/by/4.0/).
+
+Sources, whose attribution must be kept:
+- TCGA-LGG, The Cancer Imaging Archive, images CC BY 3.0 (N. Pedano et al., 2016; K. Clark et al., Journal of
+  Digital Imaging 26, 2013); masks and packaging by M. Buda, A. Saha, M. A. Mazurowski, Association of genomic
+  subtypes of lower-grade gliomas with shape features automatically extracted by a deep learning algorithm,
+  Computers in Biology and Medicine 109, 2019, CC BY-NC-SA 4.0;
+- brain tumor dataset, J. Cheng, figshare, CC BY 4.0 (J. Cheng et al., PLoS ONE 10(10), 2015).
+
+All files come without warranty of any kind. Research use; not a medical device; not for diagnosis.
+"""
