@@ -6,7 +6,7 @@ Answers are kept beside the run as 8 bit probabilities, so that figures can be c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,34 +20,37 @@ from models.runtime import Session, open_session
 
 Probability = NDArray[np.uint8]
 
+ACQUIRED = "acquired"
 VARIANTS: dict[str, tuple[str, ...]] = {
-    "acquired": SEQUENCES,
+    ACQUIRED: SEQUENCES,
     "FLAIR": ("FLAIR",),
     "FLAIR+T1": ("FLAIR", "T1"),
     "FLAIR+T1C": ("FLAIR", "T1C"),
 }
 """Which sequences an answer may use; ``acquired`` is whatever the patient has."""
 
-FLIPPED = "acquired, flips"
+MIRRORED = "acquired, mirrored"
+"""Answers to the mirrored images, mirrored back; asked for every third patient."""
+
 BATCH = 8
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Where the 8 bit probabilities of one variant lie: ``folder/member-K/patient.npy``."""
+    """Where the 8 bit probabilities of one variant lie: ``folder/variant/network/patient.npy``."""
 
     folder: Path
     variant: str
 
-    def of(self, member: int, patient: str) -> Probability:
-        """Return one member's probabilities (z, y, x), 255 = 1."""
-        stored: Probability = np.load(self.folder / self.variant / f"member-{member}" / f"{patient}.npy")
-        return stored
+    def path(self, name: str, patient: str) -> Path:
+        """Return the file; that of what was acquired where the variant leaves nothing out."""
+        own = self.folder / self.variant / name / f"{patient}.npy"
+        return own if own.exists() else self.folder / ACQUIRED / name / f"{patient}.npy"
 
-    def mean(self, members: Sequence[int], patient: str) -> NDArray[np.float32]:
-        """Return the mean probability of members."""
-        total = sum(self.of(member, patient).astype(np.float32) for member in members)
-        return np.asarray(total, dtype=np.float32) / np.float32(255 * len(members))
+    def of(self, name: str, patient: str) -> Probability:
+        """Return one network's probabilities (z, y, x), 255 = 1."""
+        stored: Probability = np.load(self.path(name, patient))
+        return stored
 
 
 def unseen_by(block: int, members: Sequence[int] = range(len(PAIRS))) -> list[int]:
@@ -55,30 +58,51 @@ def unseen_by(block: int, members: Sequence[int] = range(len(PAIRS))) -> list[in
     return [member for member in members if block in PAIRS[member]]
 
 
-def answer(session: Session, patient: Patient, wanted: Sequence[str], *, flip: bool = False) -> Probability:
-    """Answer one patient slice by slice; with ``flip``, the mean with the answer to the mirrored images."""
+def answer(
+    session: Session, patient: Patient, wanted: Sequence[str], *, mirrored: bool = False
+) -> Probability:
+    """Answer one patient slice by slice, or its mirror image with the answer mirrored back."""
     sequences, parts = patient.sequences(wanted), []
     for start in range(0, len(patient.mask), BATCH):
         tensor = member_input(sequences, slice(start, start + BATCH))
+        if mirrored:
+            tensor = np.ascontiguousarray(tensor[..., ::-1])
         found = session.run({"tensor": tensor})["probability"][:, 0]
-        if flip:
-            mirrored = session.run({"tensor": np.ascontiguousarray(tensor[..., ::-1])})["probability"]
-            found = (found + mirrored[:, 0, :, ::-1]) / 2
-        parts.append(np.rint(255 * found).astype(np.uint8))
+        parts.append(np.rint(255 * (found[..., ::-1] if mirrored else found)).astype(np.uint8))
     return np.concatenate(parts)
 
 
 def usable(patient: Patient, variant: str) -> bool:
     """Whether the patient has every sequence that the variant names."""
-    if variant.startswith("acquired"):
-        return True
-    return all(patient.present[SEQUENCES.index(name)] for name in VARIANTS[variant])
+    return all(patient.present[SEQUENCES.index(name)] for name in VARIANTS[variant]) or variant == ACQUIRED
+
+
+def same_as_acquired(patient: Patient, variant: str) -> bool:
+    """Whether the variant leaves nothing out that the patient has: the answer is the same."""
+    return not [name for name in patient.sequences() if name not in VARIANTS[variant]]
 
 
 def _keep(path: Path, made: Probability) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npy")
     np.save(partial, made)
     partial.replace(path)
+
+
+def checked_mark(file: Path, name: str, out: Path) -> None:
+    """Tie the answers of one name to one file.
+
+    Raises
+    ------
+    ValueError
+        There are answers of another file by that name.
+    """
+    mark = out / "answers" / f"{name}.sha256"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if mark.exists() and mark.read_text() != digest:
+        raise ValueError(f"{mark} is of another file of {name}: remove the answers")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(digest)
 
 
 def answer_with(
@@ -87,33 +111,51 @@ def answer_with(
     patients: Sequence[Patient],
     out: Path,
     *,
-    variants: Sequence[str] = (*VARIANTS, FLIPPED),
+    variants: Sequence[str] = tuple(VARIANTS),
+    mirrored: Collection[str] = (),
     threads: int = 1,
 ) -> None:
-    """Let one network answer patients it never saw, keeping what is there already for the same file."""
-    mark = out / "answers" / f"{name}.sha256"
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    if mark.exists() and mark.read_text() != digest:
-        raise ValueError(f"{mark} is of another file of {name}: remove the answers")
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(digest)
+    """Let one network answer patients it never saw, keeping what is there already for the same file.
+
+    Parameters
+    ----------
+    variants : sequence of str
+        Which answers are asked for; one that leaves nothing out is not asked again.
+    mirrored : collection of str
+        Names of patients whose mirror images are answered too.
+    """
+    checked_mark(file, name, out)
     session = open_session(file, threads=threads)
     for variant in variants:
-        folder = out / "answers" / variant / name
-        folder.mkdir(parents=True, exist_ok=True)
         for patient in patients:
-            path = folder / f"{patient.name}.npy"
-            if usable(patient, variant) and not path.exists():
-                wanted = VARIANTS.get(variant, SEQUENCES)
-                _keep(path, answer(session, patient, wanted, flip=variant == FLIPPED))
+            path = out / "answers" / variant / name / f"{patient.name}.npy"
+            repeats = variant != ACQUIRED and same_as_acquired(patient, variant)
+            if usable(patient, variant) and not repeats and not path.exists():
+                _keep(path, answer(session, patient, VARIANTS[variant]))
+    for patient in patients:
+        path = out / "answers" / MIRRORED / name / f"{patient.name}.npy"
+        if patient.name in mirrored and not path.exists():
+            _keep(path, answer(session, patient, SEQUENCES, mirrored=True))
+
+
+def flip_patients(patients: Sequence[Patient]) -> list[str]:
+    """Return the names of every third patient: those whose mirror images are answered."""
+    return sorted(patient.name for patient in patients)[::3]
 
 
 def answer_members(
-    patients: Sequence[Patient], blocks: Mapping[str, int], out: Path, *, threads: int = 1
+    patients: Sequence[Patient],
+    blocks: Mapping[str, int],
+    out: Path,
+    *,
+    variants: Sequence[str] = tuple(VARIANTS),
+    mirrored: Collection[str] = (),
+    threads: int = 1,
 ) -> Iterator[str]:
     """Let every exported member answer the patients of its two blocks; yields a line a member."""
-    for file in sorted((out / "onnx" / "member").glob("member-?.onnx")):
-        member = int(file.stem[-1])
+    for record in sorted((out / "onnx" / "member").glob("member-?.json")):
+        file, member = record.with_suffix(".onnx"), int(record.stem[-1])
         unseen = [patient for patient in patients if blocks[patient.name] in PAIRS[member]]
-        answer_with(file, f"member-{member}", unseen, out, threads=threads)
+        name = f"member-{member}"
+        answer_with(file, name, unseen, out, variants=variants, mirrored=mirrored, threads=threads)
         yield f"member {member}: {len(unseen)} patients it never saw"
