@@ -224,7 +224,7 @@ def train_member(
     plan: Plan = MEMBER,
     settling: Plan = SETTLING,
 ) -> Path:
-    """Train a member, which leaves one pair of blocks out: on strongly changed images, then on milder ones."""
+    """Train a member, without its pair of blocks: on strongly changed images, then on milder ones."""
     kept, seed = seen_by(patients, blocks, member), 100_000 * (member + 1)
     first = train_on(f"first-{member}", kept, network, out, plan=plan, seed=seed, resume=resume)
     return train_on(
