@@ -25,7 +25,7 @@ class Patient:
     """The arrays of one patient: sequences that were acquired, and the mask, all ``(z, y, x)``."""
 
     name: str
-    sequences: Mapping[str, NDArray[np.uint8]]
+    sequences: dict[str, NDArray[np.uint8]]
     mask: NDArray[np.bool_]
 
 

@@ -255,7 +255,7 @@ def prepare(gathered: Gathered, manifest: PackageManifest, folder: Path) -> Prep
     for name in plan.sequences:
         volumes[name] = _series_volume(name, series.volume(choice.by_sequence[name]))
     try:
-        study = align(volumes, plan.reference, contract.spacing_mm)
+        study = align(volumes, plan.reference, plan.spacing_mm, coarsest_mm=contract.coarsest_pixel_mm)
     except AlignmentFailed as error:
         failed = series.not_read(choice.by_sequence[plan.reference], error.code, str(error))
         raise Refused([failed, *not_read]) from error
