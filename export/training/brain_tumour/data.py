@@ -144,6 +144,30 @@ def load_patients(cache: Path) -> list[Patient]:
     return patients
 
 
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a patient apart from the images, see :class:`Patient`."""
+
+    name: str
+    institution: str
+    mask: NDArray[np.bool_]
+    present: tuple[bool, bool, bool]
+
+
+def load_truths(cache: Path) -> list[Truth]:
+    """Load the masks that ``load_patients`` keeps beside a run, by name."""
+    root, folder = data_root(), cache / "lgg"
+    return [
+        Truth(
+            name,
+            rows[0]["institution"],
+            np.load(folder / f"{name}_mask.npy"),
+            tuple(json.loads((folder / f"{name}.json").read_text())),
+        )
+        for name, rows in sorted(patient_rows(root).items())
+    ]
+
+
 def _border(text: str) -> list[tuple[float, float]]:
     scale = SIDE / _BORDER_FRAME
     return [(float(x) * scale, float(y) * scale) for x, y in json.loads(text)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.training.brain_tumour.data import Patient
+from export.training.brain_tumour.data import Patient, Truth
 from export.training.brain_tumour.split import PAIRS
 from models.preprocessing.brain import SEQUENCES, member_input
 from models.runtime import Session, open_session
@@ -42,12 +42,12 @@ class Answers:
     folder: Path
     variant: str
 
-    def path(self, name: str, patient: str) -> Path:
+    def path(self, name: str, patient: Patient | Truth) -> Path:
         """Return the file; that of what was acquired where the variant leaves nothing out."""
-        own = self.folder / self.variant / name / f"{patient}.npy"
-        return own if own.exists() else self.folder / ACQUIRED / name / f"{patient}.npy"
+        variant = ACQUIRED if same_as_acquired(patient, self.variant) else self.variant
+        return self.folder / variant / name / f"{patient.name}.npy"
 
-    def of(self, name: str, patient: str) -> Probability:
+    def of(self, name: str, patient: Patient | Truth) -> Probability:
         """Return one network's probabilities (z, y, x), 255 = 1."""
         stored: Probability = np.load(self.path(name, patient))
         return stored
@@ -72,14 +72,19 @@ def answer(
     return np.concatenate(parts)
 
 
-def usable(patient: Patient, variant: str) -> bool:
+def acquired(patient: Patient | Truth) -> set[str]:
+    """Return the names of the sequences that a patient has."""
+    return {name for name, there in zip(SEQUENCES, patient.present, strict=True) if there}
+
+
+def usable(patient: Patient | Truth, variant: str) -> bool:
     """Whether the patient has every sequence that the variant names."""
-    return all(patient.present[SEQUENCES.index(name)] for name in VARIANTS[variant]) or variant == ACQUIRED
+    return variant == ACQUIRED or acquired(patient).issuperset(VARIANTS[variant])
 
 
-def same_as_acquired(patient: Patient, variant: str) -> bool:
+def same_as_acquired(patient: Patient | Truth, variant: str) -> bool:
     """Whether the variant leaves nothing out that the patient has: the answer is the same."""
-    return not [name for name in patient.sequences() if name not in VARIANTS[variant]]
+    return acquired(patient).issubset(VARIANTS[variant])
 
 
 def _keep(path: Path, made: Probability) -> None:
@@ -128,9 +133,8 @@ def answer_with(
     session = open_session(file, threads=threads)
     for variant in variants:
         for patient in patients:
-            path = out / "answers" / variant / name / f"{patient.name}.npy"
-            repeats = variant != ACQUIRED and same_as_acquired(patient, variant)
-            if usable(patient, variant) and not repeats and not path.exists():
+            path = Answers(out / "answers", variant).path(name, patient)
+            if usable(patient, variant) and not path.exists():
                 _keep(path, answer(session, patient, VARIANTS[variant]))
     for patient in patients:
         path = out / "answers" / MIRRORED / name / f"{patient.name}.npy"

@@ -111,8 +111,19 @@ def _lesions(truth: Mask, predicted: Mask) -> tuple[int, int, int]:
     return hits, int(large.sum()), int(((sizes >= LEAST_LESION) & (shared == 0)).sum())
 
 
+def _around(truth: Mask, predicted: Mask) -> tuple[slice, ...]:
+    """Return the box around both masks: nothing outside it takes part in any figure."""
+    either = truth | predicted
+    if not either.any():
+        return (slice(0, 1),) * 3
+    (box,) = ndimage.find_objects(either.astype(np.uint8))
+    return tuple(box)
+
+
 def agreement(truth: Mask, predicted: Mask) -> Agreement:
     """Compare a predicted mask with the true one."""
+    box = _around(truth, predicted)
+    truth, predicted = truth[box], predicted[box]
     onward, back, alone = _distances(truth, predicted)
     far = np.concatenate([*onward, *back]) if onward else np.zeros(0)
     total = len(far) + alone
