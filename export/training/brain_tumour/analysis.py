@@ -17,7 +17,15 @@ from scipy import ndimage
 from scipy.stats import spearmanr
 
 from export.training.brain_tumour.data import Truth
-from export.training.brain_tumour.evaluation import ACQUIRED, MIRRORED, VARIANTS, Answers, unseen_by, usable
+from export.training.brain_tumour.evaluation import (
+    ACQUIRED,
+    MIRRORED,
+    VARIANTS,
+    Answers,
+    exported,
+    unseen_by,
+    usable,
+)
 from export.training.brain_tumour.figures import agreement, dice
 from export.training.brain_tumour.rules import Rules
 from export.training.statistics import mean_figure
@@ -35,6 +43,8 @@ VOXEL_MM3 = NOMINAL_SPACING_MM**2 * SLICE_MM
 THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975)
 LEAST_ML = (0.0, 0.1, 0.25, 0.5, 1.0)
 FAILURE = 0.5
+UNSEEN = 4
+"""Members that never saw a patient."""
 _BLOCK = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -140,6 +150,7 @@ class OutOfBag:
 
     def __init__(self, truths: Sequence[Truth], blocks: Mapping[str, int], out: Path) -> None:
         self.blocks, self.out = blocks, out
+        self.names = {int(stem[-1]): name for stem, (_, name) in exported(out, "member", "member-?").items()}
         self.truths = [truth for truth in truths if self.answered(truth, ACQUIRED)]
         self.curves = {
             truth.name: rule_curve(mean_probability(self.parts(truth, ACQUIRED)), truth.mask)
@@ -148,13 +159,13 @@ class OutOfBag:
         self.choices = cross_fitted(self.curves, blocks)
 
     def members(self, truth: Truth) -> list[str]:
-        """Return the names of the members that never saw the patient."""
-        return [f"member-{member}" for member in unseen_by(self.blocks[truth.name])]
+        """Return the names of the members that never saw the patient, as far as they are exported."""
+        return [self.names[member] for member in unseen_by(self.blocks[truth.name]) if member in self.names]
 
     def answered(self, truth: Truth, variant: str) -> bool:
-        """Whether all of them have answered."""
-        answers = Answers(self.out / "answers", variant)
-        return all(answers.path(name, truth).exists() for name in self.members(truth))
+        """Whether all four of them have answered."""
+        answers, names = Answers(self.out / "answers", variant), self.members(truth)
+        return len(names) == UNSEEN and all(answers.path(name, truth).exists() for name in names)
 
     def parts(self, truth: Truth, variant: str) -> list[NDArray[np.uint8]]:
         """Return the answers of the members that never saw the patient."""

@@ -1,11 +1,12 @@
 """Out-of-bag answers: every patient by the members that never saw it, as shipped in ONNX.
 
-Answers are kept beside the run as 8 bit probabilities, so that figures can be computed anew in seconds.
+Answers are kept beside the run as 8 bit probabilities, under the hash of the network's file, so that figures
+can be computed anew in seconds and a network that is replaced is asked again.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,20 +95,16 @@ def _keep(path: Path, made: Probability) -> None:
     partial.replace(path)
 
 
-def checked_mark(file: Path, name: str, out: Path) -> None:
-    """Tie the answers of one name to one file.
+def exported(out: Path, kind: str, pattern: str) -> dict[str, tuple[Path, str]]:
+    """Return finished networks of a run by name: file, and the name under which its answers are kept.
 
-    Raises
-    ------
-    ValueError
-        There are answers of another file by that name.
+    That name holds the start of the file's hash, so that answers never pass for those of another file.
     """
-    mark = out / "answers" / f"{name}.sha256"
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    if mark.exists() and mark.read_text() != digest:
-        raise ValueError(f"{mark} is of another file of {name}: remove the answers")
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(digest)
+    found = {}
+    for record in sorted((out / "onnx" / kind).glob(f"{pattern}.json")):
+        digest = json.loads(record.read_text())["sha256"]
+        found[record.stem] = (record.with_suffix(".onnx"), f"{kind}-{record.stem}-{digest[:12]}")
+    return found
 
 
 def answer_with(
@@ -120,16 +117,17 @@ def answer_with(
     mirrored: Collection[str] = (),
     threads: int = 1,
 ) -> None:
-    """Let one network answer patients it never saw, keeping what is there already for the same file.
+    """Let one network answer patients it never saw, keeping what is there already by its name.
 
     Parameters
     ----------
+    name : str
+        Under which answers are kept, see ``exported``.
     variants : sequence of str
         Which answers are asked for; one that leaves nothing out is not asked again.
     mirrored : collection of str
         Names of patients whose mirror images are answered too.
     """
-    checked_mark(file, name, out)
     session = open_session(file, threads=threads)
     for variant in variants:
         for patient in patients:
@@ -157,9 +155,8 @@ def answer_members(
     threads: int = 1,
 ) -> Iterator[str]:
     """Let every exported member answer the patients of its two blocks; yields a line a member."""
-    for record in sorted((out / "onnx" / "member").glob("member-?.json")):
-        file, member = record.with_suffix(".onnx"), int(record.stem[-1])
-        unseen = [patient for patient in patients if blocks[patient.name] in PAIRS[member]]
-        name = f"member-{member}"
+    for stem, (file, name) in exported(out, "member", "member-?").items():
+        pair = PAIRS[int(stem[-1])]
+        unseen = [patient for patient in patients if blocks[patient.name] in pair]
         answer_with(file, name, unseen, out, variants=variants, mirrored=mirrored, threads=threads)
-        yield f"member {member}: {len(unseen)} patients it never saw"
+        yield f"{stem}: {len(unseen)} patients it never saw"

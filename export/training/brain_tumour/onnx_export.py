@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from export.training.brain_tumour.network import CANDIDATES, ContrastNet, Exported, ExportedContrast
+from export.training.brain_tumour.split import INSTITUTIONS
+from export.training.brain_tumour.training import WITHOUT_DROPOUT
 from export.training.onnx_file import write_onnx
 from models.preprocessing.brain import CHANNELS
 
@@ -72,22 +74,40 @@ def export_network(
 
 
 def export_run(out: Path, architecture: str) -> list[dict[str, Any]]:
-    """Export each finished member and contrast member of a run to ``out/onnx`` once; records as JSON."""
+    """Export each finished member and contrast member of a run to ``out/onnx`` once; records as JSON.
+
+    Control runs are not of the package; they are exported by ``export_controls``.
+    """
     rows = []
     for kind in ("member", "contrast"):
-        folder = out / "onnx" / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        for weights in sorted(out.glob(f"{kind}-?.pt")):
-            name = f"member-{weights.stem[-1]}"
-            record = folder / f"{name}.json"
-            if not record.exists():
-                target = folder / f"{name}.onnx"
-                if kind == "member":
-                    network: nn.Module = Exported(load_network(weights, CANDIDATES[architecture]()))
-                    made = export_network(network, CHANNELS, OUTPUTS, target)
-                else:
-                    network = ExportedContrast(load_network(weights, ContrastNet()))
-                    made = export_network(network, 1, CONTRAST_OUTPUTS, target)
-                record.write_text(json.dumps(made, indent=1))
-            rows.append({"kind": kind} | json.loads(record.read_text()))
+        rows += [
+            {"kind": kind} | _once(weights, kind, f"member-{weights.stem[-1]}", architecture)
+            for weights in sorted(out.glob(f"{kind}-?.pt"))
+        ]
     return rows
+
+
+def export_controls(out: Path, architecture: str) -> list[dict[str, Any]]:
+    """Export finished control runs and the first stages that they are compared with."""
+    names = [f"institution-{group}" for group in INSTITUTIONS]
+    names += [f"{kind}-{member}" for member in WITHOUT_DROPOUT for kind in ("first", "without-dropout")]
+    finished = [out / f"{name}.pt" for name in names if (out / f"{name}.pt").exists()]
+    return [_once(weights, "control", weights.stem, architecture) for weights in finished]
+
+
+def _once(weights: Path, kind: str, name: str, architecture: str) -> dict[str, Any]:
+    """Export weights unless there is a record, and return the record."""
+    folder = weights.parent / "onnx" / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    record = folder / f"{name}.json"
+    if not record.exists():
+        target = folder / f"{name}.onnx"
+        if kind == "contrast":
+            network: nn.Module = ExportedContrast(load_network(weights, ContrastNet()))
+            made = export_network(network, 1, CONTRAST_OUTPUTS, target)
+        else:
+            network = Exported(load_network(weights, CANDIDATES[architecture]()))
+            made = export_network(network, CHANNELS, OUTPUTS, target)
+        record.write_text(json.dumps(made, indent=1))
+    made = json.loads(record.read_text())
+    return dict(made)
