@@ -102,13 +102,19 @@ def to_onnx(detector: Which, out: Out) -> None:
 
 @app.command()
 def evaluate(detector: Which, out: Out) -> None:
-    """Answer every film out-of-bag with the exported members and compute all figures.
+    """Answer every film or patient out-of-bag with the exported members and compute all figures.
 
     Answers are kept beside the run, so a member is asked again only when its file changes.
     """
-    from export.training.chest_nodule.report import evaluate_run
+    if detector is Detector.BRAIN_TUMOUR:
+        from export.training.brain_tumour.report import evaluate_run as evaluate_brain
 
-    for line in evaluate_run(out):
+        lines = evaluate_brain(out)
+    else:
+        from export.training.chest_nodule.report import evaluate_run
+
+        lines = evaluate_run(out)
+    for line in lines:
         typer.echo(f"{detector.value}: {line}")
 
 

@@ -88,8 +88,8 @@ SHIFTS = (2, 4, 8)
 Sequences = dict[str, Floats]
 
 
-def spoilt(sequences: Mapping[str, Floats], mask: NDArray[np.bool_]) -> list[tuple[str, float, Sequences]]:
-    """Return name, strength and sequences of every condition; the mask turns only with ``MIRROR``."""
+def spoilt(sequences: Mapping[str, Floats]) -> list[tuple[str, float, Sequences]]:
+    """Return name, strength and sequences of every condition."""
     made: list[tuple[str, float, Sequences]] = [
         (AS_IS, 0.0, dict(sequences)),
         (MIRROR, 0.0, {name: volume[..., ::-1] for name, volume in sequences.items()}),
@@ -117,7 +117,7 @@ def answer_conditions(
 ) -> list[Row]:
     """Return Dice of the mean and pairwise Dice of the members for every condition."""
     rows, level = [], round(255 * threshold)
-    for name, strength, made in spoilt(sequences, mask):
+    for name, strength, made in spoilt(sequences):
         tensor = member_input({key: normalised(volume) for key, volume in made.items()})
         truth = mask[..., ::-1] if name == MIRROR else mask
         parts = [
@@ -152,17 +152,24 @@ def thinned(name: str) -> tuple[Sequences, NDArray[np.bool_]]:
     return there, mask
 
 
-def spoil(name: str, sessions: Sequence[Session], threshold: float, out: Path) -> list[Row]:
-    """Answer one patient in all conditions, or return what was kept for the same threshold."""
+def spoil(name: str, sessions: Mapping[str, Session], threshold: float, out: Path) -> list[Row]:
+    """Answer one patient in all conditions, or return what was kept for the same networks and threshold.
+
+    Parameters
+    ----------
+    sessions : mapping of str to Session
+        The members that never saw the patient, by the name of their answers.
+    """
     path = out / "corruptions" / f"{name}.json"
+    made: Row = {"threshold": threshold, "members": sorted(sessions)}
     if path.exists():
         kept: Row = json.loads(path.read_text())
-        if kept["threshold"] == threshold:
+        if {key: kept[key] for key in made} == made:
             rows: list[Row] = kept["rows"]
             return rows
-    rows = answer_conditions(*thinned(name), sessions, threshold)
+    rows = answer_conditions(*thinned(name), list(sessions.values()), threshold)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"threshold": threshold, "rows": rows}, indent=1))
+    path.write_text(json.dumps(made | {"rows": rows}, indent=1))
     return rows
 
 

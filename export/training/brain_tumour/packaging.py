@@ -12,8 +12,12 @@ from typing import Any
 
 import tomlkit
 
+from export.training.brain_tumour.card import markdown, training_rows
+from export.training.brain_tumour.evaluation import ACQUIRED
+from export.training.brain_tumour.plots import plot_corruptions, plot_dice, plot_rules
+from export.training.brain_tumour.report import CASES, read_cases
 from export.training.brain_tumour.rules import Rules, load_rules
-from export.training.brain_tumour.split import PAIRS
+from export.training.brain_tumour.split import CONTRAST_SPLIT_FILE, PAIRS, SPLIT_FILE
 from export.training.brain_tumour.texts import (
     CONTRAST_STATEMENTS,
     INTENDED_USE,
@@ -47,6 +51,13 @@ TYPE_CODES = (
     {"key": "glioma", "code": "393564001", "scheme": "SCT", "meaning": "Glioma"},
     {"key": "pituitary", "code": "127024001", "scheme": "SCT", "meaning": "Neoplasm of pituitary gland"},
 )
+OUT_OF_BAG = "out-of-bag: each patient by the four members that never saw it; rule cross-fitted by block"
+DICE = "over the volume, 1 where both are empty; interval: bootstrap of patients"
+BLOCK_SPLIT = (
+    "each slice by the one member that never saw its block of slice numbers (gap of 30); a block split, not "
+    "a patient split; interval: bootstrap of runs of 13 slices"
+)
+FIRST_COMPARISON = Path(__file__).with_name("candidates_first.json")
 _RULES_FILE = Path(__file__).with_name("sequence_rules.toml")
 Record = dict[str, Any]
 
@@ -199,6 +210,56 @@ def manifest(
     return content
 
 
+def metric_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of ``[[metrics]]``, with definitions and intervals; none without a report."""
+    if not report:
+        return []
+    bag, lgg = report["out of bag"], "TCGA-LGG, 88 patients with low-grade glioma"
+    rows = [
+        (f"Dice, {name}", f"{OUT_OF_BAG}; {DICE}", figures["dice"], "patients", lgg)
+        for name, figures in bag.items()
+    ]
+    whole = bag[ACQUIRED]
+    rows += [
+        ("NSD at 2 px", f"{OUT_OF_BAG}; borders in the plane, pixels", whole["nsd"], "patients", lgg),
+        ("HD95, px", f"{OUT_OF_BAG}; in the plane, slices that both mark", whole["hd95"], "patients", lgg),
+        (
+            "lesion F1",
+            f"{OUT_OF_BAG}; hit: a tenth of the part is marked",
+            whole["lesion_f1"],
+            "patients",
+            lgg,
+        ),
+    ]
+    left_out = report["institution left out"].get("all")
+    if left_out:
+        words = "one network that saw no patient of the institution, shorter training than members"
+        rows.append(("Dice, institution unseen", words, left_out["institution unseen"], "patients", lgg))
+    contrast = report["contrast-only"]
+    if contrast:
+        cheng = "J. Cheng, contrast-enhanced T1 slices, every one with a tumour"
+        rows += [
+            (f"contrast-only: {name}", BLOCK_SPLIT, contrast[key], "slices", cheng)
+            for name, key in (
+                ("Dice a slice", "dice"),
+                ("accuracy of the type", "type accuracy"),
+                ("macro AUROC of the type", "type macro AUROC"),
+            )
+        ]
+    return [
+        {
+            "name": name,
+            "definition": definition,
+            "value": round(row["value"], 4),
+            "low": round(row["low"], 4),
+            "high": round(row["high"], 4),
+            "n": f"{row['n']} {unit}",
+            "set": data,
+        }
+        for name, definition, row, unit, data in rows
+    ]
+
+
 def _records(out: Path, kind: str) -> list[Record]:
     return [json.loads(path.read_text()) for path in sorted((out / "onnx" / kind).glob("member-?.json"))]
 
@@ -222,14 +283,37 @@ def write_package(out: Path, folder: Path) -> None:
     _copy(out, "member", members, folder / "members")
     if contrast:
         _copy(out, "contrast", contrast, folder / "contrast")
-    content = manifest(members, contrast, load_rules(out), [], created=datetime.now(tz=UTC).date())
+    figures = out / "metrics.json"
+    report = json.loads(figures.read_text()) if figures.exists() else {}
+    latency = out / "latency.json"
+    seconds = json.loads(latency.read_text())["seconds_2_cores"] if latency.exists() else None
+    created = datetime.now(tz=UTC).date()
+    content = manifest(
+        members, contrast, load_rules(out), metric_rows(report), created=created, seconds=seconds
+    )
     (folder / "package.toml").write_text(tomlkit.dumps(content))
-    parity = {row["file"]: row["parity"] for row in _members_parity(members, contrast)}
+    parity = {f"members/{row['file']}": row["parity"] for row in members}
+    parity |= {f"contrast/{row['file']}": row["parity"] for row in contrast}
     (folder / "parity.json").write_text(json.dumps(parity, indent=1) + "\n")
     (folder / "LICENSE").write_text(LICENCE)
+    for source in (SPLIT_FILE, CONTRAST_SPLIT_FILE):
+        shutil.copyfile(source, folder / source.name)
+    if report:
+        _write_report(out, folder, report)
     load_package(folder)
 
 
-def _members_parity(members: Sequence[Record], contrast: Sequence[Record]) -> list[Record]:
-    rows = [row | {"file": f"members/{row['file']}"} for row in members]
-    return rows + [row | {"file": f"contrast/{row['file']}"} for row in contrast]
+def _write_report(out: Path, folder: Path, report: dict[str, Any]) -> None:
+    """Write card, figures, table of cases, plots and what training really did."""
+    first, second = (json.loads(path.read_text()) for path in (FIRST_COMPARISON, out / "candidates.json"))
+    (folder / "candidates.json").write_text(json.dumps(second, indent=1) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
+    runs = training_rows(out)
+    (folder / "training.json").write_text(json.dumps(runs, indent=1) + "\n")
+    (folder / "MODEL_CARD.md").write_text(markdown(report, runs, first, second))
+    shutil.copyfile(out / CASES, folder / CASES)
+    rows = read_cases(out / CASES)
+    plot_dice(report, rows, folder / "dice.png")
+    plot_rules(report, folder / "rules.png")
+    if report["spoilt images"]["conditions"]:
+        plot_corruptions(report["spoilt images"], folder / "spoilt.png")

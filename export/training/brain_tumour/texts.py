@@ -1,4 +1,4 @@
-"""What the package says about itself in words: limits, statements of results, licence, card."""
+"""What the package says about itself in words: limits, statements of results, licence."""
 
 TITLE = "FLAIR abnormality of a brain tumour on MRI"
 
