@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -222,7 +224,8 @@ class _Search:
         method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
         method.SetInitialTransform(motion, inPlace=True)
         try:
-            method.Execute(self._fixed, self._moving)
+            with _one_thread():
+                method.Execute(self._fixed, self._moving)
         except RuntimeError:
             # The images came apart: the start stands, and the checks say what it is worth.
             return given
@@ -232,6 +235,17 @@ class _Search:
             np.array(motion.GetTranslation()) + self._centre - matrix[:3, :3] @ np.array(self._centre)
         )
         return np.asarray(np.linalg.inv(matrix) if self._turned else matrix)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have the metric add up in one order: it takes the number of its threads from the library's default."""
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def _start(fixed: CoarseHead, moving: CoarseHead) -> Matrix:
