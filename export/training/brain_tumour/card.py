@@ -155,11 +155,12 @@ def _candidates(name: str, raw: Row) -> list[str]:
 
 
 CHOICE = (
-    "Chosen on blocks 0 and 1 (36 patients), 2.5 minutes a network, threshold .5. A first comparison ran "
-    "while other work took the cores and ended with the residual U-Net that sees its neighbours. The "
-    "list was then changed so that this network met its own twin without neighbours, batches were halved, and all was run "
-    "anew under even load; the twin won. In both comparisons the network that ignores its neighbours beat "
-    "its twin. With budgets this short that says that context costs steps, not that it would not help."
+    "Chosen on blocks 0 and 1 (36 patients), 2.5 minutes a network, threshold .5. A first comparison "
+    "ran while other work took the cores and ended with the residual U-Net that sees its neighbours. "
+    "The list was then changed so that this network met its own twin without neighbours, batches were "
+    "halved, and all was run anew under even load; the twin won. In both comparisons the network that "
+    "ignores its neighbours beat its twin. With budgets this short that says that context costs steps, "
+    "not that it would not help."
 )
 
 
