@@ -43,16 +43,7 @@ def train(
     if "members" in stages:
         network, plan = CANDIDATES[chosen_network(out)], granted(training.MEMBER)
         for member in members or range(len(PAIRS)):
-            training.train_member(
-                member,
-                patients,
-                blocks,
-                network,
-                out,
-                resume=resume,
-                plan=plan,
-                settling=granted(training.SETTLING),
-            )
+            training.train_member(member, patients, blocks, network, out, resume=resume, plan=plan)
     if "contrast" in stages:
         slices, plan = load_contrast(out / "cache"), granted(training.CONTRAST)
         for block in members or range(BLOCKS):

@@ -19,8 +19,7 @@ from export.training.brain_tumour.split import INSTITUTIONS, PAIRS, contrast_tra
 from export.training.stage import Batch, Plan, Work, run_stage
 
 CANDIDATE = Plan(steps=6000, minutes=2.5, batch=8, rate=2e-3, average=0.99, fused=True)
-MEMBER = Plan(steps=6000, minutes=7.0, batch=8, rate=2e-3, average=0.995, fused=True)
-SETTLING = Plan(steps=3000, minutes=4.0, batch=8, rate=8e-4, average=0.998, fused=True)
+MEMBER = Plan(steps=6000, minutes=8.5, batch=8, rate=2e-3, average=0.995, fused=True)
 CONTRAST = Plan(steps=6000, minutes=3.5, batch=8, rate=2e-3, average=0.995, fused=True)
 CONTROL = Plan(steps=6000, minutes=5.0, batch=8, rate=2e-3, average=0.995, fused=True)
 
@@ -32,19 +31,6 @@ STEPS = (1, 1, 1, 2)
 """Distances of the neighbours that training draws from."""
 
 MEMBERS_STRENGTH = Strength()
-SETTLING_STRENGTH = Strength(
-    angle=10.0,
-    zoom=(0.87, 1.15),
-    misregistered=0.1,
-    coarse=0.08,
-    blur=0.06,
-    noise=0.15,
-    field=0.2,
-    gamma=0.2,
-    dropout=0.3,
-)
-"""The second half of a member's training sees images as they mostly are."""
-
 CONTRAST_STRENGTH = Strength(side=224, zoom=(0.8, 1.2))
 
 
@@ -190,18 +176,10 @@ def train_on(
     seed: int,
     resume: bool,
     how: Strength = MEMBERS_STRENGTH,
-    start: Path | None = None,
 ) -> Path:
-    """Train one network on these patients, from given weights or anew; return the file of its weights."""
-
-    def made() -> nn.Module:
-        fresh = network()
-        if start is not None:
-            fresh.load_state_dict(torch.load(start, weights_only=True))
-        return fresh.to(device())
-
+    """Train one network on these patients and return the file of its weights."""
     work = Work(
-        made,
+        lambda: network().to(device()),
         lambda step: patient_batches(patients, plan.batch, how, seed + step),
         member_losses,
     )
@@ -222,21 +200,11 @@ def train_member(
     *,
     resume: bool,
     plan: Plan = MEMBER,
-    settling: Plan = SETTLING,
 ) -> Path:
-    """Train a member, without its pair of blocks: on strongly changed images, then on milder ones."""
-    kept, seed = seen_by(patients, blocks, member), 100_000 * (member + 1)
-    first = train_on(f"first-{member}", kept, network, out, plan=plan, seed=seed, resume=resume)
+    """Train the member that leaves one pair of blocks out."""
+    kept = seen_by(patients, blocks, member)
     return train_on(
-        f"member-{member}",
-        kept,
-        network,
-        out,
-        plan=settling,
-        seed=seed + 50_000,
-        resume=resume,
-        how=SETTLING_STRENGTH,
-        start=first,
+        f"member-{member}", kept, network, out, plan=plan, seed=100_000 * (member + 1), resume=resume
     )
 
 
@@ -281,7 +249,7 @@ def train_without_dropout(
     resume: bool,
     plan: Plan = MEMBER,
 ) -> Path:
-    """Train the first half of a member, but always with every acquired channel."""
+    """Train a member as it is, but always with every acquired channel."""
     kept, how = seen_by(patients, blocks, member), replace(MEMBERS_STRENGTH, dropout=0.0)
     seed = 100_000 * (member + 1)
     name = f"without-dropout-{member}"
