@@ -123,6 +123,13 @@ def _figure(values: Sequence[float]) -> Row:
     return asdict(mean_figure(values))
 
 
+def _rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return Spearman's coefficient, 0 where one of them is the same throughout."""
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return 0.0
+    return round(float(spearmanr(first, second).statistic), 3)
+
+
 def summary(rows: Sequence[Row]) -> Row:
     """Return means with intervals over patients, the median Dice and the number of failures."""
     far = [float(row["hd95"]) for row in rows if row["hd95"] is not None]
@@ -258,7 +265,7 @@ def main_report(found: OutOfBag) -> tuple[Row, list[Row]]:
             "cross-fitted": {str(block): asdict(choice) for block, choice in found.choices.items()},
         },
         "agreement": {
-            name: round(float(spearmanr([r[name] for r in rows], [r["dice"] for r in rows]).statistic), 3)
+            name: _rank_correlation([r[name] for r in rows], [r["dice"] for r in rows])
             for name in ("pairwise_dice", "foreground_entropy", "mean_max")
         },
         "failures": [row["patient"] for row in rows if row["dice"] < FAILURE],

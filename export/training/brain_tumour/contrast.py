@@ -80,10 +80,14 @@ def run_interval(values: Values, statistic: Any, seed: int = 0) -> Figure:
 
 
 def macro_auroc(values: Values) -> float:
-    """Return the mean one-against-rest AUROC; columns are the true type, then the share of each type."""
+    """Return the mean one-against-rest AUROC; columns are the true type, then the share of each type.
+
+    Types without a slice are left out; a half where there is nothing to compare.
+    """
     truth, shares = values[:, 0].astype(int), values[:, 1:]
     kinds = [kind for kind in range(shares.shape[1]) if 0 < (truth == kind).sum() < len(truth)]
-    return float(np.mean([auroc(shares[truth == k, k], shares[truth != k, k]) for k in kinds]))
+    found = [auroc(shares[truth == k, k], shares[truth != k, k]) for k in kinds]
+    return float(np.mean(found)) if found else 0.5
 
 
 def accuracy(values: Values) -> float:
