@@ -35,7 +35,6 @@ from dicom_io.results import (
 )
 from dicom_io.results.cad import CHEST_FINDINGS, encode_chest_cad_report
 from dicom_io.results.segmentation import encode_film_segmentation, encode_segmentation
-from flows.journal import PriorRecord
 from flows.reading.films import Prepared, PreparedFilm, findings_of
 from flows.reading.study import NotRead
 from flows.routing.rules import ReadingOptions
@@ -79,8 +78,6 @@ class Basis:
         Where the files go; made where it is not there.
     predecessors : mapping of str to Predecessor
         What the documents of this reading replace, by kind.
-    prior : PriorRecord or None
-        The last reading of an earlier study of the same patient.
     """
 
     package: PackageIdentity
@@ -89,7 +86,6 @@ class Basis:
     options: ReadingOptions
     folder: Path
     predecessors: Mapping[str, Predecessor] = field(default_factory=dict)
-    prior: PriorRecord | None = None
 
     @property
     def common(self) -> dict[str, Any]:

@@ -141,8 +141,10 @@ async def encode(run: StudyRun, prepared: Any, reading: Any, assessment: Assessm
     """Write the result objects and record them with their destinations; return how many there are."""
 
     def work() -> int:
-        objects = run.reader().encode(run.basis(), prepared, reading, assessment)
-        run.keep_reading(run.reader().outcome(prepared, reading, assessment))
+        reader = run.reader()
+        compared = reader.compared(reading, run.journal.prior_of(run.job.id))
+        objects = reader.encode(run.basis(), prepared, compared, assessment)
+        run.keep_reading(reader.outcome(prepared, compared, assessment))
         run.keep(objects)
         return len(objects)
 

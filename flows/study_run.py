@@ -227,7 +227,6 @@ class StudyRun:
             options=self.route,
             folder=self._drafts,
             predecessors=self.predecessors(),
-            prior=self.journal.prior_of(self.job.id),
         )
 
     @property

@@ -57,10 +57,16 @@ def of_volume(prepared: PreparedStudy, reading: VolumeReading, assessment: Asses
             {"name": one.name.meaning, "value": one.value.meaning, "probability": one.probability}
             for one in reading.classifications
         ],
-        "change_percent": reading.change and reading.change.change_percent,
+        "members": reading.members,
+        "change_percent": _change_percent(reading),
         "not_read": not_read_of(prepared.not_read),
         "statements": list(prepared.statements),
     }
+
+
+def _change_percent(reading: VolumeReading) -> float | None:
+    change = reading.change
+    return change.change_percent if change is not None and change.comparable else None
 
 
 def _assessed(assessment: Assessment) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flows.journal import PriorRecord
 from models.volume_results import VolumeChange, VolumeReading
 
-__all__ = ["with_change"]
+__all__ = ["change_of"]
 
 
-def with_change(
+def change_of(
     reading: VolumeReading, networks: str, prior: PriorRecord | None, package_hash: str
-) -> VolumeReading:
-    """Return the reading with its change against an earlier one, or as it is where there is none.
+) -> VolumeChange | None:
+    """Return the change of a reading against an earlier one, None where there is none.
 
     Parameters
     ----------
@@ -27,7 +25,7 @@ def with_change(
         Of the package that made this reading.
     """
     if prior is None or "volume_ml" not in prior.outcome:
-        return reading
+        return None
     reasons = []
     if prior.package_hash != package_hash:
         reasons.append("another version of the package read the earlier study")
@@ -35,7 +33,9 @@ def with_change(
         reasons.append("other networks of the package read the earlier study")
     elif tuple(prior.outcome.get("sequences", ())) != reading.series_used:
         reasons.append("the earlier study was read from other sequences")
-    change = VolumeChange.between(
+    elif prior.outcome.get("members") != reading.members:
+        reasons.append("another number of members read the earlier study")
+    return VolumeChange.between(
         float(prior.outcome["volume_ml"]),
         reading.volume_ml,
         previous_at=prior.acquired_at,
@@ -43,4 +43,3 @@ def with_change(
         comparable=not reasons,
         reason="; ".join(reasons),
     )
-    return replace(reading, change=change)

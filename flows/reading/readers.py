@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from dicom_io.reading import read_header
 from dicom_io.results import EncodedObject
 from flows import encoding, summary
+from flows.journal import PriorRecord
 from flows.reading import films, volumes
-from flows.reading.change import with_change
+from flows.reading.change import change_of
 from flows.reading.study import Gathered, gather
 from models.detector import FilmDetector, VolumeDetector
 from models.package import Package
@@ -38,6 +40,9 @@ class StudyReader(Protocol):
 
     def assess(self, reading: Any) -> Assessment:
         """Judge how far the reading can be trusted."""
+
+    def compared(self, reading: Any, prior: PriorRecord | None) -> Any:
+        """Return the reading with what it says against an earlier one of the same patient."""
 
     def encode(
         self, basis: encoding.Basis, prepared: Any, reading: Any, assessment: Assessment
@@ -78,6 +83,12 @@ class FilmReader:
     def assess(self, reading: tuple[FilmReading, ...]) -> Assessment:
         """Judge how far the readings can be trusted."""
         return films.assess(reading)
+
+    def compared(
+        self, reading: tuple[FilmReading, ...], prior: PriorRecord | None
+    ) -> tuple[FilmReading, ...]:
+        """Return the reading as it is: films are not compared."""
+        return reading
 
     def encode(
         self,
@@ -128,6 +139,11 @@ class VolumeReader:
         """Judge how far the reading can be trusted."""
         return volumes.assess(reading, self.package.manifest)
 
+    def compared(self, reading: volumes.KeptReading, prior: PriorRecord | None) -> volumes.KeptReading:
+        """Return the reading with the change in volume."""
+        change = change_of(reading.load(), reading.branch, prior, self.package.content_hash)
+        return replace(reading, parts={**reading.parts, "change": change})
+
     def encode(
         self,
         basis: encoding.Basis,
@@ -139,7 +155,7 @@ class VolumeReader:
         return encoding.encode_volume(
             basis,
             [read_header(source.path) for source in prepared.files],
-            with_change(reading.load(), reading.branch, basis.prior, self.package.content_hash),
+            reading.load(),
             prepared.image(),
             assessment,
             partial=prepared.partial,

@@ -7,7 +7,7 @@ import pytest
 from highdicom import Volume
 
 from flows.journal import PriorRecord
-from flows.reading.change import with_change
+from flows.reading.change import change_of
 from models.concepts import Concept
 from models.volume_findings import measured_finding
 from models.volume_results import Segment, SliceSource, VolumeReading
@@ -28,12 +28,17 @@ def reading(side: int) -> VolumeReading:
 
 
 def prior(**changes: object) -> PriorRecord:
-    outcome = {"volume_ml": 10.0, "networks": "main", "sequences": ["FLAIR", "T1 with contrast"]}
+    outcome = {
+        "volume_ml": 10.0,
+        "networks": "main",
+        "sequences": ["FLAIR", "T1 with contrast"],
+        "members": 2,
+    }
     return PriorRecord("brain-tumour@0.1.0", "h" * 64, AT, outcome | changes)
 
 
 def test_a_change_is_told_in_millilitres_and_percent() -> None:
-    change = with_change(reading(3), "main", prior(), "h" * 64).change
+    change = change_of(reading(3), "main", prior(), "h" * 64)
     assert change is not None
     assert (change.previous_ml, change.change_ml, change.change_percent) == (10.0, 17.0, 170.0)
     assert (change.previous_at, change.previous_package, change.comparable) == (
@@ -44,9 +49,9 @@ def test_a_change_is_told_in_millilitres_and_percent() -> None:
 
 
 def test_a_tumour_that_is_gone_and_one_that_is_new() -> None:
-    gone = with_change(reading(0), "main", prior(), "h" * 64).change
+    gone = change_of(reading(0), "main", prior(), "h" * 64)
     assert gone is not None and gone.change_percent == -100.0
-    new = with_change(reading(2), "main", prior(volume_ml=0.0), "h" * 64).change
+    new = change_of(reading(2), "main", prior(volume_ml=0.0), "h" * 64)
     assert new is not None and (new.change_ml, new.change_percent) == (8.0, None)
 
 
@@ -56,17 +61,18 @@ def test_a_tumour_that_is_gone_and_one_that_is_new() -> None:
         ("g" * 64, "main", {}, "another version of the package"),
         ("h" * 64, "contrast-only", {}, "other networks of the package"),
         ("h" * 64, "main", {"sequences": ["FLAIR"]}, "other sequences"),
+        ("h" * 64, "main", {"members": 1}, "another number of members"),
     ],
 )
 def test_what_cannot_be_compared_says_why(
     package_hash: str, networks: str, changes: dict[str, object], reason: str
 ) -> None:
-    change = with_change(reading(3), networks, prior(**changes), package_hash).change
+    change = change_of(reading(3), networks, prior(**changes), package_hash)
     assert change is not None and not change.comparable
     assert reason in change.reason
 
 
 def test_without_a_prior_or_its_volume_there_is_no_change() -> None:
     one = reading(3)
-    assert with_change(one, "main", None, "h" * 64) is one
-    assert with_change(one, "main", PriorRecord("films@1", "h" * 64, AT, {"films": 2}), "h" * 64) is one
+    assert change_of(one, "main", None, "h" * 64) is None
+    assert change_of(one, "main", PriorRecord("films@1", "h" * 64, AT, {"films": 2}), "h" * 64) is None
