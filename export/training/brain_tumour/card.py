@@ -14,11 +14,10 @@ Row = dict[str, Any]
 
 CARD = Path(__file__).with_name("card.md")
 STAGES = (
-    ("first-?", "members, first stage"),
-    ("member-?", "members, second stage (milder changes)"),
+    ("member-?", "members"),
     ("contrast-?", "contrast-only members"),
     ("institution-*", "an institution left out"),
-    ("without-dropout-?", "first stage without channel dropout"),
+    ("without-dropout-?", "members without channel dropout"),
 )
 
 
@@ -198,13 +197,13 @@ def markdown(report: Row, runs: Sequence[Row], first: Row, second: Row) -> str:
         "## An institution left out whole",
         "",
         "One network that saw no patient of the institution, beside single members that did not see the "
-        "patient. The runs without an institution had five minutes in one stage, members eleven to twelve "
-        "in two, so that the difference holds both.",
+        "patient. The runs without an institution had fewer minutes than members (table at the end), so "
+        "that the difference holds both.",
         "",
         *_compared(report["institution left out"], "institution"),
         "## Channel dropout",
         "",
-        "First stage of members 0 and 2, and the same without ever taking a channel away; patients of their "
+        "Members 0 and 2, and the same training without ever taking a channel away; patients of their "
         "blocks that have all three sequences, single networks.",
         "",
         *_compared(report["channel dropout"], "sequences read"),

@@ -84,7 +84,7 @@ def institutions_report(found: OutOfBag) -> Row:
 def dropout_report(found: OutOfBag) -> Row:
     """Return Dice by sequences with and without channel dropout in training: the same pairs of blocks.
 
-    Both are the first stage of a member with the same minutes, each a network by itself.
+    Both have the same minutes; each is a network by itself.
     """
     report: Row = {}
     names = {stem: name for stem, (_, name) in exported(found.out, "control", "*").items()}
@@ -92,7 +92,7 @@ def dropout_report(found: OutOfBag) -> Row:
         pairs = [
             pair
             for member in WITHOUT_DROPOUT
-            if {f"first-{member}", f"without-dropout-{member}"} <= names.keys()
+            if f"without-dropout-{member}" in names
             for pair in _pairs(found, variant, member, names)
         ]
         if pairs:
@@ -106,7 +106,7 @@ def _pairs(
 ) -> Iterator[tuple[float, float]]:
     """Yield the Dice of both runs for patients of the pair that have all three sequences."""
     answers = Answers(found.out / "answers", variant)
-    both = [names[f"first-{member}"], names[f"without-dropout-{member}"]]
+    both = [found.names[member], names[f"without-dropout-{member}"]]
     for truth in found.truths:
         there = found.blocks[truth.name] in PAIRS[member] and all(truth.present)
         if there and all(answers.path(name, truth).exists() for name in both):

@@ -88,9 +88,9 @@ def export_run(out: Path, architecture: str) -> list[dict[str, Any]]:
 
 
 def export_controls(out: Path, architecture: str) -> list[dict[str, Any]]:
-    """Export finished control runs and the first stages that they are compared with."""
+    """Export finished control runs: institutions left out, members without channel dropout."""
     names = [f"institution-{group}" for group in INSTITUTIONS]
-    names += [f"{kind}-{member}" for member in WITHOUT_DROPOUT for kind in ("first", "without-dropout")]
+    names += [f"without-dropout-{member}" for member in WITHOUT_DROPOUT]
     finished = [out / f"{name}.pt" for name in names if (out / f"{name}.pt").exists()]
     return [_once(weights, "control", weights.stem, architecture) for weights in finished]
 

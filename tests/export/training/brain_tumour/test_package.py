@@ -164,10 +164,10 @@ def test_rules_and_cases_survive_writing(tmp_path: Path) -> None:
 
 
 def test_training_rows_name_their_stage(evaluated: Path) -> None:
-    (evaluated / "first-0.json").write_text(json.dumps({"steps": 2000, "seconds": 500, "plan": {}}))
+    (evaluated / "contrast-0.json").write_text(json.dumps({"steps": 2000, "seconds": 500, "plan": {}}))
     assert [(row["run"], row["steps"]) for row in training_rows(evaluated)] == [
-        ("first-0", 2000),
         ("member-0", 900),
+        ("contrast-0", 2000),
     ]
 
 
