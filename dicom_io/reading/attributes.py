@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 
 from pydicom.dataset import Dataset
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 _LONGEST_SHOWN = 32
+_DATE = re.compile(r"(?:19|2\d)\d{6}")
+# PS3.5 6.2, DT: hours, minutes and seconds may be left out from the right; fractions and offset are not read.
+_STAMP = re.compile(r"((?:19|2\d)\d{6}(?:\d{2}){0,3})(?:\.\d{1,6})?(?:[+-]\d{4})?")
 _CONVERSION_ERRORS = (
     ValueError,
     TypeError,
@@ -111,17 +115,20 @@ def acquired_at(header: Dataset) -> datetime | None:
     The acquisition says it best, then the series, then the study; a date without a time is its midnight.
     """
     stamps = [text(header, "AcquisitionDateTime")]
-    stamps += [
-        text(header, f"{what}Date") + text(header, f"{what}Time")
-        for what in ("Acquisition", "Series", "Study")
-    ]
+    for what in ("Acquisition", "Series", "Study"):
+        date = text(header, f"{what}Date")
+        if _DATE.fullmatch(date):
+            stamps.append(date + text(header, f"{what}Time"))
+            stamps.append(date)
     for stamp in stamps:
-        digits = stamp.partition(".")[0].partition("+")[0].partition("-")[0]
-        for length, form in ((14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M"), (8, "%Y%m%d")):
-            try:
-                return datetime.strptime(digits[:length], form)  # noqa: DTZ007 - the site's own time
-            except ValueError:
-                continue
+        found = _STAMP.fullmatch(stamp)
+        if found is None:
+            continue
+        digits = found[1]
+        try:
+            return datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - the site's own
+        except ValueError:
+            continue
     return None
 
 
