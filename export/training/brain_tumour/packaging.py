@@ -165,9 +165,9 @@ def manifest(
             "body_parts": list(BODY_PARTS),
             "accept_unknown_body_part": True,
             "photometric": ["MONOCHROME2"],
-            "minimum_rows": 64,
+            "minimum_rows": 16,
             "maximum_rows": 2048,
-            "minimum_columns": 64,
+            "minimum_columns": 16,
             "maximum_columns": 2048,
             "volume": {
                 "subsets": [list(subset) for subset in SUBSETS],
