@@ -17,7 +17,7 @@ from export.training.brain_tumour.data import load_contrast, load_patients, load
 from export.training.brain_tumour.evaluation import answer_members, exported, flip_patients
 from export.training.brain_tumour.onnx_export import export_controls
 from export.training.brain_tumour.rules import save_rules
-from export.training.brain_tumour.split import read_split
+from export.training.brain_tumour.split import SPLIT_FILE, read_split
 from models.runtime import open_session
 
 Row = dict[str, Any]
@@ -25,9 +25,9 @@ Row = dict[str, Any]
 CASES = "out_of_bag.csv"
 
 
-def answer_run(out: Path, *, threads: int = 2) -> Iterator[str]:
+def answer_run(out: Path, blocks: Mapping[str, int], *, threads: int = 2) -> Iterator[str]:
     """Let every exported network answer what it never saw; what is answered already is kept."""
-    patients, blocks = load_patients(out / "cache"), read_split()
+    patients = load_patients(out / "cache")
     mirrored = flip_patients(patients)
     yield from answer_members(patients, blocks, out, mirrored=mirrored, threads=threads)
     export_controls(out, chosen_network(out))
@@ -35,10 +35,10 @@ def answer_run(out: Path, *, threads: int = 2) -> Iterator[str]:
     yield from answer_contrast(load_contrast(out / "cache"), out, threads=threads)
 
 
-def evaluate_run(out: Path, *, threads: int = 2) -> Iterator[str]:
+def evaluate_run(out: Path, *, split: Path = SPLIT_FILE, threads: int = 2) -> Iterator[str]:
     """Answer, compute every figure and keep it beside the run; yields the headline figures as text."""
-    yield from answer_run(out, threads=threads)
-    blocks = read_split()
+    blocks = read_split(split)
+    yield from answer_run(out, blocks, threads=threads)
     found = OutOfBag(load_truths(out / "cache"), blocks, out)
     report, rows = main_report(found)
     contrast_rules, contrast = contrast_report(load_contrast(out / "cache"), out)
