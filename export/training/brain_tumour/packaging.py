@@ -173,7 +173,7 @@ def manifest(
                 "subsets": [list(subset) for subset in SUBSETS],
                 "reference": "FLAIR",
                 "spacing_mm": NOMINAL_SPACING_MM,
-                "slice_spacing_mm": [0.8, 8.0],
+                "slice_spacing_mm": [0.4, 8.0],
                 "coarsest_pixel_mm": 2.5,
                 "minimum_slices": 12,
                 "minimum_extent_mm": 60.0,
