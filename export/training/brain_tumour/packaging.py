@@ -188,6 +188,7 @@ def manifest(
         "findings": [
             {
                 "key": "flair-abnormality",
+                "label": "FLAIR abnormality",
                 "code": "108369006",
                 "scheme": "SCT",
                 "meaning": "Neoplasm",
