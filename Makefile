@@ -6,7 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench stack viewer docs clean
+.PHONY: help install demo test lint format bench stack viewer docs clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -18,6 +18,8 @@ $(VENV)/.ready-%: pyproject.toml constraints.txt
 		|| { echo "SecondRead needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	@touch $@
+
+install: $(VENV)/.ready-cpu  ## the command line in .venv, without development tools (some minutes)
 
 demo: $(VENV)/.ready-cpu  ## phantoms in over DICOM, readings back (ARGS="--input DIR --keep")
 	$(BIN)/secondread demo $(ARGS)

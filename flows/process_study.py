@@ -142,7 +142,7 @@ async def encode(run: StudyRun, prepared: Any, reading: Any, assessment: Assessm
 
     def work() -> int:
         reader = run.reader()
-        compared = reader.compared(reading, run.journal.prior_of(run.job.id))
+        compared = reader.compared(reading, run.prior())
         objects = reader.encode(run.basis(), prepared, compared, assessment)
         run.keep_reading(reader.outcome(prepared, compared, assessment))
         run.keep(objects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import time
@@ -23,7 +24,7 @@ from dicom_io.results.write import sync_folder
 from flows.detectors import DetectorCache
 from flows.encoding import Basis
 from flows.installation import Installation
-from flows.journal import JobRecord, JobState, Journal, ResultRecord
+from flows.journal import JobRecord, JobState, Journal, KnownPatient, PriorRecord, ResultRecord
 from flows.manifest import end_of_run, read_manifest, start_of_run, write_manifest
 from flows.reading import Gathered, Refused, StudyReader, reader_of
 from flows.routing.rules import Route
@@ -104,6 +105,7 @@ class StudyRun:
         self.detectors = detectors
         self.scratch = scratch
         self.refusal: Refused | None = None
+        self._prior: tuple[PriorRecord | None] | None = None
 
     @property
     def route(self) -> Route:
@@ -121,9 +123,12 @@ class StudyRun:
     @property
     def identity(self) -> ResultIdentity:
         """What the UIDs of the objects follow from."""
-        return ResultIdentity(
-            self.job.fingerprint, self.job.package_hash, self.job.configuration_hash, self.job.revision
-        )
+        configuration = self.job.configuration_hash
+        if prior := self.prior():
+            # What the report is compared with shapes it as much as a setting does.
+            told = f"{configuration}:{prior.package_hash}:{prior.acquired_at.isoformat()}:{prior.digest}"
+            configuration = hashlib.sha256(told.encode()).hexdigest()
+        return ResultIdentity(self.job.fingerprint, self.job.package_hash, configuration, self.job.revision)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -195,10 +200,17 @@ class StudyRun:
         """Keep by a keyed hash whose study it is, as far as its headers say so beyond doubt."""
         header = read_header(gathered.selected[0].path)
         patient_id, issuer = patient_of(header)
-        key = None
-        if patient_id and (issuer or not self.route.multi_site):
+        if patient_id:
             key = Installation(self.settings.state_dir).pseudonymiser.patient(patient_id, issuer)
-        self.journal.note_patient(self.job.study_id, key, acquired_at(header))
+            self.journal.note_patient(self.job.study_id, KnownPatient(key, bool(issuer)), acquired_at(header))
+
+    def prior(self) -> PriorRecord | None:
+        """Return the last earlier reading to compare with, if any; within a run it stays the same."""
+        if self._prior is None:
+            compares = self.package().manifest.input.volume is not None
+            needed = self.route.multi_site
+            self._prior = (self.journal.prior_of(self.job.id, issuer_needed=needed) if compares else None,)
+        return self._prior[0]
 
     def _instances(self, chosen: set[str]) -> list[StoredInstance]:
         everything = self.journal.study_instances(self.job.study_id)

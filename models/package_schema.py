@@ -195,10 +195,11 @@ class PackageManifest(Network):
         fitting = [plan for plan in self.plans if there.issuperset(plan.sequences)]
         if fitting:
             return max((p for p in fitting if p.branch == fitting[0].branch), key=lambda p: len(p.sequences))
-        subsets = dict.fromkeys(_listed(plan.sequences) for plan in self.plans)
+        every = [set(plan.sequences) for plan in self.plans]
+        least = [plan.sequences for plan in self.plans if not any(one < set(plan.sequences) for one in every)]
         raise UnsupportedSubset(
             f"the study has {_listed(sorted(there)) if there else 'no sequence that is known'}; "
-            f"the package reads one of these: {'; '.join(subsets)}"
+            f"needed is {', or '.join(dict.fromkeys(_listed(one) for one in least))}"
         )
 
     @model_validator(mode="after")

@@ -164,6 +164,12 @@ class FindingConcept(Code):
     """What a finding is, as a code; of a segment also the category and the place."""
 
     key: str
+    label: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="What people call it, where the code says another.",
+    )
     category: Code | None = Field(default=None, description="Segmented property category (PS3.16 CID 7150).")
     site: Code | None = Field(default=None, description="Anatomic region.")
 

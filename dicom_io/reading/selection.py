@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from dicom_io.reading.attributes import uid
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.header import check_header
-from dicom_io.reading.sequences import describe_series
+from dicom_io.reading.sequences import SeriesDescription, describe_series
 from dicom_io.receive.part10 import data_set_sha256
 from models.package import InputContract, VolumeContract
 from models.sequences import in_words
@@ -21,11 +21,15 @@ __all__ = ["Rejected", "SelectedInstance", "Selection", "select_instances"]
 
 @dataclass(frozen=True, slots=True)
 class SelectedInstance:
-    """One instance that is read; ``sha256`` is that of its encoded data set."""
+    """One instance that is read; ``sha256`` is that of its encoded data set.
+
+    ``told`` says of one of a volume what its headers tell of the sequence.
+    """
 
     path: Path
     header: Dataset
     sha256: str
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ def select_instances(headers: Sequence[tuple[Path, Dataset]], contract: InputCon
     selected: list[SelectedInstance] = []
     rejected: list[Rejected] = []
     digests: dict[str, str] = {}
+    taken: set[str] = set()
     for path, header in headers:
         name = uid(header, "SOPInstanceUID")
         try:
@@ -70,7 +75,8 @@ def select_instances(headers: Sequence[tuple[Path, Dataset]], contract: InputCon
         except UnsuitableImage as error:
             rejected.append(Rejected(path, name, error.code, str(error)))
             continue
-        if all(one.sha256 != digest for one in selected):
+        if digest not in taken:
+            taken.add(digest)
             selected.append(SelectedInstance(path, header, digest))
     if contract.volume is not None:
         selected, set_aside = _by_series(selected, contract.volume)
@@ -90,17 +96,33 @@ def _by_series(
         series.setdefault(uid(one.header, "SeriesInstanceUID"), []).append(one)
     wanted = {name for subset in contract.subsets for name in subset}
     left_out: dict[str, tuple[str, str]] = {}
+    told: dict[str, str] = {}
     for name, members in series.items():
+        if not name:
+            left_out[name] = "no-series-uid", "the image belongs to no series: Series Instance UID is absent"
+            continue
         description = describe_series([one.header for one in members])
         if description.set_aside is not None:
             left_out[name] = description.set_aside.code, description.set_aside.reason
         elif description.sequence is not None and description.sequence not in wanted:
             words = in_words(description.sequence)
             left_out[name] = "sequence-not-read", f"the series is {words}, which the package does not read"
-    kept = [one for one in instances if uid(one.header, "SeriesInstanceUID") not in left_out]
+        else:
+            told[name] = f"{description.name} {_told(description)}"
+    kept = [
+        replace(one, told=told[name])
+        for one in instances
+        if (name := uid(one.header, "SeriesInstanceUID")) not in left_out
+    ]
     rejected = [
         Rejected(one.path, uid(one.header, "SOPInstanceUID"), *left_out[name])
         for name in left_out
         for one in series[name]
     ]
     return kept, rejected
+
+
+def _told(description: SeriesDescription) -> str:
+    if description.sequence is None:
+        return "is of no sequence by its headers: its image decides"
+    return f"is {in_words(description.sequence)} by its headers ({description.certainty})"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.cli.errors import CommandError, failing_on
-from models.detector import open_detector
+from models.detector import check_networks
 from models.package import Package, PackageError, load_package
 from models.registry import Registry
 from models.runtime import RuntimeUnavailable
@@ -83,18 +84,57 @@ def show(package: _Reference, as_json: _Json = False) -> None:
     output.print(f"\nIntended use: {about.intended_use}", markup=False)
     for limit in about.limitations:
         output.print(f"- {limit}", markup=False)
-    for heading, items in manifest.items():
-        if heading == "package":
-            continue
+    for heading, value in _as_people_read(manifest).items():
         output.print(f"\n[bold]{heading}[/]")
-        for item in items if isinstance(items, list) else [items]:
-            output.print(f"  {_in_one_line(item)}", markup=False)
+        for line in _lines(value):
+            output.print(f"  {line}", markup=False)
 
 
-def _in_one_line(item: object) -> str:
+_FIRST = ("input", "findings", "classifications", "branches", "operating_point", "metrics", "training_data")
+
+
+def _as_people_read(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what a manifest holds beside its own description, what people ask for first, without empties."""
+    names = [*_FIRST, *(name for name in manifest if name not in (*_FIRST, "package"))]
+    return {name: manifest[name] for name in names if manifest.get(name) not in (None, [], {})}
+
+
+def _lines(value: Any) -> Iterator[str]:
+    """Yield a nested value as indented lines; what is flat stays on one."""
+    if isinstance(value, dict) and not _is_flat(value):
+        for key, inner in value.items():
+            if _is_flat(inner):
+                yield f"{key}: {_in_one_line(inner)}"
+            else:
+                yield f"{key}:"
+                yield from (f"  {line}" for line in _lines(inner))
+    elif isinstance(value, list) and not all(isinstance(item, str | int | float) for item in value):
+        for item in value:
+            first, *others = _lines(item)
+            yield f"- {first}"
+            yield from (f"  {line}" for line in others)
+    elif isinstance(value, list) and any(isinstance(item, str) and " " in item for item in value):
+        yield from (f"- {item}" for item in value)
+    else:
+        yield _in_one_line(value)
+
+
+def _is_flat(value: Any) -> bool:
+    if isinstance(value, dict):
+        return not any(isinstance(inner, dict | list) for inner in value.values())
+    if isinstance(value, list):
+        return all(
+            isinstance(item, int | float) or (isinstance(item, str) and " " not in item) for item in value
+        )
+    return True
+
+
+def _in_one_line(item: Any) -> str:
     if isinstance(item, dict):
-        return "  ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in item.items())
-    return json.dumps(item, ensure_ascii=False)
+        return "  ".join(f"{key}={_in_one_line(value)}" for key, value in item.items())
+    if isinstance(item, list):
+        return ", ".join(_in_one_line(value) for value in item)
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
 
 
 @app.command()
@@ -103,7 +143,7 @@ def verify(package: _Reference, as_json: _Json = False) -> None:
     try:
         found = find_package(package)
         with failing_on(PackageError, RuntimeUnavailable):
-            open_detector(found)
+            check_networks(found)
     except CommandError as error:
         if as_json:
             print_json({"package": package, "valid": False, "reason": str(error)})
@@ -116,10 +156,9 @@ def verify(package: _Reference, as_json: _Json = False) -> None:
                 "valid": True,
                 "content_hash": found.content_hash,
                 "device_uid": found.device_uid,
-                "members": len(found.member_paths),
+                "members": len(found.manifest.all_members),
             }
         )
     else:
-        output.print(
-            f"{found.reference} is sound: {len(found.member_paths)} members, content {found.content_hash}"
-        )
+        number = len(found.manifest.all_members)
+        output.print(f"{found.reference} is sound: {number} networks, content {found.content_hash}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +14,7 @@ from sqlalchemy import select, update
 from flows.journal.results import ResultsJournal
 from flows.journal.tables import jobs, patients
 
-__all__ = ["PriorRecord", "PriorsJournal"]
+__all__ = ["KnownPatient", "PriorRecord", "PriorsJournal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +38,71 @@ class PriorRecord:
     acquired_at: datetime
     outcome: Mapping[str, Any]
 
+    @property
+    def digest(self) -> str:
+        """What the outcome says, in 64 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(dict(self.outcome), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPatient:
+    """A patient as the journal knows one.
+
+    Parameters
+    ----------
+    key : str
+        Keyed hash of Patient ID and issuer.
+    issued : bool
+        Whether an issuer is stated.
+    """
+
+    key: str
+    issued: bool
+
 
 class PriorsJournal(ResultsJournal):
     """Which studies are of one patient, and what was read of them."""
 
-    def note_patient(self, study_id: int, patient_key: str | None, acquired_at: datetime | None) -> None:
-        """Keep whose study it is, by a keyed hash; without key or time it stays unknown.
+    def note_patient(self, study_id: int, patient: KnownPatient | None, acquired_at: datetime | None) -> None:
+        """Keep whose study it is; without a patient or a time it stays as it was.
 
         Parameters
         ----------
         study_id : int
             The study.
-        patient_key : str or None
-            Keyed hash of Patient ID and issuer.
+        patient : KnownPatient or None
+            By a keyed hash.
         acquired_at : datetime.datetime or None
             Without a zone: Study Date and Time say none.
         """
+        if patient is None or acquired_at is None:
+            return
+        values = {"patient_key": patient.key, "issued": patient.issued, "acquired_at": acquired_at}
         with self._writing() as connection:
-            if patient_key is None or acquired_at is None:
-                connection.execute(patients.delete().where(patients.c.study_id == study_id))
-                return
-            values = {"patient_key": patient_key, "acquired_at": acquired_at}
             connection.execute(self._insert_if_absent(patients).values(study_id=study_id, **values))
             connection.execute(update(patients).where(patients.c.study_id == study_id).values(**values))
 
-    def prior_of(self, job_id: int) -> PriorRecord | None:
+    def prior_of(self, job_id: int, *, issuer_needed: bool = False) -> PriorRecord | None:
         """Return the last reading of an earlier study of the same patient by the same package, if any.
 
         Only readings that were there before the job was made count, so that a repeat finds the same one.
+        Where no issuer is stated, an identifier means a patient within one route only.
+
+        Parameters
+        ----------
+        job_id : int
+            Whose study is compared.
+        issuer_needed : bool
+            Whether a patient without a stated issuer is nobody's, as where several sites send.
         """
         job = self.job(job_id)
-        mine = select(patients).where(patients.c.study_id == job.study_id)
         with self._reading() as connection:
-            own = connection.execute(mine).one_or_none()
-            if own is None:
+            own = connection.execute(
+                select(patients).where(patients.c.study_id == job.study_id)
+            ).one_or_none()
+            if own is None or (issuer_needed and not own.issued):
                 return None
-            row = connection.execute(
+            query = (
                 select(
                     jobs.c.package_name,
                     jobs.c.package_version,
@@ -90,7 +121,10 @@ class PriorsJournal(ResultsJournal):
                 )
                 .order_by(patients.c.acquired_at.desc(), jobs.c.revision.desc(), jobs.c.id.desc())
                 .limit(1)
-            ).one_or_none()
+            )
+            if not own.issued:
+                query = query.where(jobs.c.route == job.route)
+            row = connection.execute(query).one_or_none()
         if row is None:
             return None
         return PriorRecord(

@@ -126,6 +126,7 @@ patients: Final = Table(
     metadata,
     Column("study_id", ForeignKey("studies.id"), primary_key=True),
     Column("patient_key", String(64), nullable=False, index=True),
+    Column("issued", Boolean, nullable=False),
     Column("acquired_at", DateTime(timezone=False), nullable=False),
 )
 

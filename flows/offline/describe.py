@@ -39,17 +39,16 @@ def described(
         Also candidates below the operating point.
     """
     if isinstance(prepared, PreparedStudy):
-        return {"volume": _volume(prepared, reading, named)}
+        return {"volume": _volume(prepared, reading)}
     return _films(prepared, reading, named, all_candidates=all_candidates)
 
 
-def _volume(prepared: PreparedStudy, kept: KeptReading, named: Callable[[Path], str]) -> VolumeReport:
+def _volume(prepared: PreparedStudy, kept: KeptReading) -> VolumeReport:
     reading = kept.load()
     spacing = prepared.source.spacing
-    folders = {named(source.path.parent) for source in prepared.files}
     return VolumeReport(
         series_instance_uid=prepared.series_instance_uid,
-        folders=tuple(sorted(folders)),
+        series=dict(prepared.series),
         networks=kept.branch,
         sequences_used=reading.series_used,
         sequences_missing=reading.series_missing,

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicom_io.results import EncodedObject, PackageIdentity, ResultIdentity
+from dicom_io.reading import data_set_sha256
+from dicom_io.results import EncodedObject, PackageIdentity, ResultIdentity, ResultInvalid, fingerprint
 from flows import encoding
 from flows.installation import Installation
 from flows.offline.describe import described
 from flows.offline.files import StudyFiles
 from flows.offline.report import NotReadReport, ObjectReport, PackageReport, StudyReport
-from flows.reading import Gathered, NotRead, Refused, reader_of
+from flows.reading import NotRead, Refused, reader_of
 from flows.routing.rules import ReadingOptions
 from models.detector import Detector
 from models.package import Package
@@ -42,6 +43,12 @@ class _Stages:
 
     def with_total(self) -> dict[str, float]:
         return {**self.seconds, "total": round(sum(self.seconds.values()), 4)}
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run left: its objects may be others."""
+    for stale in folder.glob("*.dcm"):
+        stale.unlink()
 
 
 class OfflineReader:
@@ -104,6 +111,7 @@ class OfflineReader:
         try:
             return self._read(study, pseudonym, stages)
         except Refused as error:
+            objects = self._refusal(error, self._folder(study, pseudonym))
             return StudyReport(
                 study_instance_uid=uid,
                 pseudonym=pseudonym,
@@ -112,6 +120,7 @@ class OfflineReader:
                 reasons=(str(error),),
                 warnings=tuple(study.remarks),
                 not_read=tuple(self._not_read(study, item) for item in error.not_read),
+                objects=tuple(self._object(one) for one in objects),
                 timings_s=stages.with_total(),
             )
         except Exception as error:
@@ -127,7 +136,7 @@ class OfflineReader:
             )
 
     def _read(self, study: StudyFiles, pseudonym: str, stages: _Stages) -> StudyReport:
-        folder = self._output / (pseudonym if study.variant == 1 else f"{pseudonym}-{study.variant}")
+        folder = self._folder(study, pseudonym)
         with tempfile.TemporaryDirectory(prefix="secondread-") as temporary:
             scratch = Path(temporary)
             with stages("gather"):
@@ -141,9 +150,9 @@ class OfflineReader:
             with stages("assess"):
                 assessment = self._reader.assess(reading)
             with stages("encode"):
-                for stale in folder.glob("*.dcm"):
-                    stale.unlink()
-                objects = self._reader.encode(self._basis(gathered, folder), prepared, reading, assessment)
+                _clear(folder)
+                basis = self._basis(gathered.fingerprint, folder)
+                objects = self._reader.encode(basis, prepared, reading, assessment)
             answer = described(prepared, reading, self._named, all_candidates=self._all_candidates)
         return StudyReport(
             study_instance_uid=study.study_instance_uid,
@@ -163,9 +172,28 @@ class OfflineReader:
             **answer,
         )
 
-    def _basis(self, gathered: Gathered, folder: Path) -> encoding.Basis:
+    def _folder(self, study: StudyFiles, pseudonym: str) -> Path:
+        return self._output / (pseudonym if study.variant == 1 else f"{pseudonym}-{study.variant}")
+
+    def _refusal(self, refused: Refused, folder: Path) -> tuple[EncodedObject, ...]:
+        """Write the report of a study that could not be read, where it has an image to speak of."""
+        named = {
+            item.sop_instance_uid: data_set_sha256(item.path)
+            for item in refused.not_read
+            if item.path is not None and item.is_unread_image
+        }
+        _clear(folder)
+        if not named:
+            return ()
+        try:
+            return encoding.encode_refusal(self._basis(fingerprint(named.items()), folder), refused.not_read)
+        except ResultInvalid as error:
+            _log.warning("the refusal could not be reported: %s", error)
+            return ()
+
+    def _basis(self, digest: str, folder: Path) -> encoding.Basis:
         identity = ResultIdentity(
-            fingerprint=gathered.fingerprint,
+            fingerprint=digest,
             package_hash=self._package.content_hash,
             configuration_hash=encoding.configuration_hash(self._installation.serial, self._options),
             revision=1,
@@ -185,6 +213,7 @@ class OfflineReader:
             file="" if path is None else self._named(path),
             code=item.code,
             reason=item.reason,
+            instances=item.instances,
         )
 
     def _object(self, one: EncodedObject) -> ObjectReport:

@@ -130,7 +130,7 @@ class VolumeReport(_Model):
     """The volume that was read, and what was found in it."""
 
     series_instance_uid: str = Field(description="The series on whose grid the segmentation lies.")
-    folders: tuple[str, ...]
+    series: dict[str, str] = Field(description="Series Instance UID of each sequence that was read.")
     networks: str = Field(
         description="main, or the branch of the package for what the main ones cannot read."
     )
@@ -146,12 +146,13 @@ class VolumeReport(_Model):
 
 
 class NotReadReport(_Model):
-    """One object of the study that was not read, and why."""
+    """One object of the study that was not read, and why; of a series the first stands for the others."""
 
     sop_instance_uid: str
     file: str
     code: str
     reason: str
+    instances: int = Field(default=1, ge=1, description="For how many objects this stands.")
 
 
 class ObjectReport(_Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,16 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """One instance that is left out, and why; the UID is empty where the file no longer tells it."""
+    """One instance that is left out, and why; the UID is empty where the file no longer tells it.
+
+    Of a series it is the first image, and ``instances`` says for how many it stands.
+    """
 
     sop_instance_uid: str
     code: str
     reason: str
     path: Path | None = None
+    instances: int = 1
 
     @property
     def is_unread_image(self) -> bool:
@@ -123,8 +128,12 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
 
 def _left_out(rejected: Sequence[Rejected], *, one_by_one: bool) -> Iterator[NotRead]:
     """Return what is left out; of the images of series, the first with each reason stands for the others."""
+    alike = Counter((one.code, one.reason) for one in rejected)
     told: set[tuple[str, str]] = set()
     for one in rejected:
-        if one_by_one or (one.code, one.reason) not in told:
+        kind = one.code, one.reason
+        if one_by_one:
             yield NotRead(one.sop_instance_uid, one.code, one.reason, one.path)
-        told.add((one.code, one.reason))
+        elif kind not in told:
+            yield NotRead(one.sop_instance_uid, one.code, one.reason, one.path, alike[kind])
+        told.add(kind)

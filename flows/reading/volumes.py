@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import UnsuitableImage, read_header
-from dicom_io.reading.attributes import text
+from dicom_io.reading.attributes import uid as uid_of
 from dicom_io.reading.sequences import Choice, SeriesDescription, choose_series, describe_series
 from dicom_io.reading.volume import SourceVolume, read_volume
 from flows.reading.study import Gathered, NotRead, Refused, SourceFile
@@ -28,7 +28,7 @@ from models.confidence import assess_segmentation
 from models.detector import VolumeDetector
 from models.geometry import AlignedStudy, AlignmentFailed, SeriesVolume, align, axial_view
 from models.package import PackageManifest, Plan, UnsupportedSubset, VolumeContract
-from models.preprocessing.brain import head_mask
+from models.preprocessing.brain import head_mask, without_padding
 from models.results import Assessment
 from models.sequences import Sequence as MRSequence
 from models.sequences import in_words
@@ -38,6 +38,7 @@ __all__ = ["KeptReading", "PreparedStudy", "assess", "gate", "infer", "prepare"]
 
 _SMALLEST_RANGE = 1e-3
 _HEAD_MM = (80.0, 300.0)
+_KEPT_VOLUMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class PreparedStudy:
         What is left out, one entry per series and reason.
     remarks : tuple of str
         What people must know of recognition and alignment.
+    series : tuple of (str, str)
+        Sequence and Series Instance UID of what is read.
     """
 
     plan: Plan
@@ -75,6 +78,7 @@ class PreparedStudy:
     series_instance_uid: str
     not_read: tuple[NotRead, ...]
     remarks: tuple[str, ...] = ()
+    series: tuple[tuple[str, str], ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -178,12 +182,13 @@ def _with_array(grid: VolumeGeometry, array: NDArray[Any], segments: int = 0) ->
 class _Series:
     """The series of a study by UID: their files, headers and, once read, their volumes."""
 
-    def __init__(self, gathered: Gathered) -> None:
+    def __init__(self, gathered: Gathered, contract: VolumeContract) -> None:
+        self._contract = contract
         self._files: dict[str, list[SourceFile]] = {}
         headers: dict[str, list[Dataset]] = {}
         for source in gathered.selected:
             header = read_header(source.path)
-            uid = text(header, "SeriesInstanceUID")
+            uid = uid_of(header, "SeriesInstanceUID")
             self._files.setdefault(uid, []).append(source)
             headers.setdefault(uid, []).append(header)
         self.descriptions: dict[str, SeriesDescription] = {
@@ -205,27 +210,38 @@ class _Series:
         """
         if uid not in self._volumes:
             try:
-                self._volumes[uid] = read_volume(
-                    [source.path for source in self._files[uid]], modalities=("MR",)
+                found = _without_padding(
+                    read_volume([source.path for source in self._files[uid]], modalities=("MR",))
                 )
-                _check_range(self._volumes[uid])
+                _check_series(found, self._contract)
             except UnsuitableImage as error:
-                self._volumes.pop(uid, None)
                 self.failed[uid] = error
                 self.descriptions.pop(uid, None)
                 raise
+            # A study may have many series, and a volume many megabytes.
+            while len(self._volumes) >= _KEPT_VOLUMES:
+                del self._volumes[next(iter(self._volumes))]
+            self._volumes[uid] = found
         return self._volumes[uid]
 
     def not_read(self, uid: str, code: str, reason: str) -> NotRead:
         first = self._files[uid][0]
-        return NotRead(first.sop_instance_uid, code, reason, first.path)
+        return NotRead(first.sop_instance_uid, code, reason, first.path, len(self._files[uid]))
 
 
-def _check_range(volume: SourceVolume) -> None:
-    values = volume.volume.array[:, ::4, ::4]
+def _without_padding(source: SourceVolume) -> SourceVolume:
+    return replace(source, volume=source.volume.with_array(without_padding(np.asarray(source.volume.array))))
+
+
+def _check_series(source: SourceVolume, contract: VolumeContract) -> None:
+    """Refuse a series that no network of the package was made for, so that another one may take its place."""
+    values = source.volume.array[:, ::4, ::4]
     low, high = (float(value) for value in np.percentile(values, (1, 99)))
     if high - low < _SMALLEST_RANGE:
         raise UnsuitableImage("constant-image", "every pixel of the series has the same value")
+    view = axial_view(source.volume.get_geometry())
+    _check_grid(view.geometry, contract)
+    _check_head(view.apply(np.asarray(source.volume.array)).astype(np.float32), view.geometry)
 
 
 def prepare(gathered: Gathered, manifest: PackageManifest, folder: Path) -> PreparedStudy:
@@ -238,19 +254,19 @@ def prepare(gathered: Gathered, manifest: PackageManifest, folder: Path) -> Prep
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     contract = _contract(manifest)
-    series = _Series(gathered)
+    series = _Series(gathered, contract)
     choice = _chosen(series, manifest)
     not_read = [
         *gathered.not_read,
         *(series.not_read(uid, error.code, str(error)) for uid, error in series.failed.items()),
         *(
-            series.not_read(uid, "not-chosen", reason)
+            series.not_read(uid, "not-chosen", f"{series.descriptions[uid].name} is not used: {reason}")
             for uid, reason in choice.not_used.items()
             if uid not in series.failed
         ),
     ]
     first = gathered.selected[0]
-    plan = _plan(manifest, tuple(choice.by_sequence), not_read, first)
+    plan = _plan(manifest, tuple(choice.by_sequence), not_read, first, choice.remarks)
     volumes: dict[str, SeriesVolume] = {}
     for name in plan.sequences:
         volumes[name] = _series_volume(name, series.volume(choice.by_sequence[name]))
@@ -263,7 +279,7 @@ def prepare(gathered: Gathered, manifest: PackageManifest, folder: Path) -> Prep
         series.not_read(choice.by_sequence[name], "not-aligned", f"{in_words(name)}: {reason}")
         for name, reason in study.dropped.items()
     ]
-    plan = _plan(manifest, tuple(study.sequences), not_read, first)
+    plan = _plan(manifest, tuple(study.sequences), not_read, first, (*choice.remarks, *study.remarks))
     for name in plan.sequences:
         np.save(folder / f"{name}.npy", study.sequences[name], allow_pickle=False)
     np.save(folder / "source.npy", study.source.volume.array, allow_pickle=False)
@@ -277,6 +293,7 @@ def prepare(gathered: Gathered, manifest: PackageManifest, folder: Path) -> Prep
         series_instance_uid=study.source.series_instance_uid,
         not_read=tuple(not_read),
         remarks=(*choice.remarks, *study.remarks),
+        series=tuple((name, choice.by_sequence[name]) for name in plan.sequences),
     )
 
 
@@ -305,29 +322,32 @@ def _series_volume(name: MRSequence, source: SourceVolume) -> SeriesVolume:
 
 
 def _plan(
-    manifest: PackageManifest, available: Sequence[str], not_read: Sequence[NotRead], first: SourceFile
+    manifest: PackageManifest,
+    available: Sequence[str],
+    not_read: Sequence[NotRead],
+    first: SourceFile,
+    remarks: Sequence[str],
 ) -> Plan:
     try:
         return manifest.choose(available)
     except UnsupportedSubset as error:
         # A report needs an image that it speaks of.
-        reason = NotRead(first.sop_instance_uid, "unsupported-sequences", str(error), first.path)
+        words = "; ".join((str(error), *remarks))
+        reason = NotRead(first.sop_instance_uid, "unsupported-sequences", words, first.path)
         raise Refused([reason, *not_read]) from error
 
 
 def gate(prepared: PreparedStudy, manifest: PackageManifest) -> PreparedStudy:
-    """Check spacing, extent and what is in the reference series.
+    """Check spacing and extent of the reference series, and that it shows a head on the working grid.
 
     Raises
     ------
     Refused
         The networks were not made for such a volume; the reason says in which way.
     """
-    contract = _contract(manifest)
-    view = axial_view(prepared.source).geometry
     try:
-        _check_grid(view, contract)
-        _check_head(prepared)
+        _check_grid(axial_view(prepared.source).geometry, _contract(manifest))
+        _check_head(prepared.sequence(prepared.plan.reference), prepared.grid)
     except UnsuitableImage as error:
         first = prepared.files[0]
         failed = NotRead(first.sop_instance_uid, error.code, str(error), first.path)
@@ -358,15 +378,14 @@ def _check_grid(axial: VolumeGeometry, contract: VolumeContract) -> None:
         )
 
 
-def _check_head(prepared: PreparedStudy) -> None:
-    """Refuse what cannot be a head by its size in the slice where it is largest."""
-    volume = prepared.sequence(prepared.plan.reference)
+def _check_head(volume: NDArray[np.floating], grid: VolumeGeometry) -> None:
+    """Refuse what cannot be a head by its size in the axial slice where it is largest."""
     mask = head_mask(volume)
     largest = mask[int(np.argmax(mask.sum(axis=(1, 2))))]
     rows, columns = (np.flatnonzero(largest.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
-        raise UnsuitableImage("constant-image", "the reference series has no signal")
-    spacing = prepared.grid.spacing
+        raise UnsuitableImage("constant-image", "the series has no signal")
+    spacing = grid.spacing
     extent = (rows[-1] - rows[0] + 1) * spacing[1], (columns[-1] - columns[0] + 1) * spacing[2]
     low, high = _HEAD_MM
     if not all(low <= value <= high for value in extent):

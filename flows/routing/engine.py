@@ -200,7 +200,8 @@ def _decide(
     selection = select(fitting, package.manifest.input)
     for chosen in selection.selected:
         uid = str(chosen.header.SOPInstanceUID)
-        by_uid[uid] = InstanceExplanation(uid, "selected", f"read by {package.reference}")
+        told = f"{chosen.told}; " if chosen.told else ""
+        by_uid[uid] = InstanceExplanation(uid, "selected", f"{told}read by {package.reference}")
     for left_out in selection.rejected:
         by_uid[left_out.sop_instance_uid] = InstanceExplanation(
             left_out.sop_instance_uid, left_out.code, left_out.reason

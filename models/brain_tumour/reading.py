@@ -26,7 +26,7 @@ def segment_of(finding: FindingConcept, number: int = 1) -> Segment:
     """Return what a mask stands for; without a category of its own it is an abnormal structure."""
     return Segment(
         number=number,
-        label=finding.meaning,
+        label=finding.label or finding.meaning,
         category=_concept(finding.category) if finding.category else _ABNORMAL,
         type=_concept(finding),
         site=_concept(finding.site) if finding.site else None,

@@ -25,6 +25,7 @@ __all__ = [
     "member_input",
     "normalised",
     "padded",
+    "without_padding",
 ]
 
 Volume = NDArray[np.float32]
@@ -54,11 +55,38 @@ CONTRAST_SPACING_MM: Final = 0.98
 
 _THRESHOLD: Final = 0.15
 _PERCENTILE: Final = 99.0
+_AIR_PERCENTILE: Final = 1.0
+_PADDING_SHARE: Final = 0.02
+_PADDING_GAP: Final = 0.2
 _LIMIT: Final = 4.0
 
 
+def without_padding(volume: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the volume with what scanners write outside their field of view raised to the darkest voxel.
+
+    Padding is one value below all others, far from them and frequent; whether an attribute names it is not
+    asked, because many do not.
+
+    Parameters
+    ----------
+    volume : ndarray, shape (z, y, x)
+        Raw values of one sequence.
+    """
+    lowest = volume.min()
+    others = volume[volume > lowest]
+    if others.size == 0 or others.size > (1 - _PADDING_SHARE) * volume.size:
+        return volume
+    darkest = others.min()
+    reach = float(np.percentile(others, _PERCENTILE)) - float(darkest)
+    if float(darkest) - float(lowest) <= _PADDING_GAP * reach:
+        return volume
+    return np.asarray(np.maximum(volume, darkest))
+
+
 def head_mask(volume: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Mark the voxels of the head by one threshold: 15 % of the 99th percentile of the volume.
+    """Mark the voxels of the head: 15 % of the way from air to the 99th percentile of the volume.
+
+    Air is the first percentile, so that an offset of the values changes nothing.
 
     A simple mask on purpose, only good for means: cerebrospinal fluid on FLAIR, bone and air in the head
     are not in it.
@@ -66,17 +94,17 @@ def head_mask(volume: NDArray[np.floating]) -> NDArray[np.bool_]:
     Parameters
     ----------
     volume : ndarray of float, shape (z, y, x)
-        Raw values of one sequence, air near zero, never negative by much.
+        Raw values of one sequence, in any unit and with any offset.
 
     Returns
     -------
     ndarray of bool, shape (z, y, x)
-        Empty when the volume is constant or not above zero.
+        Empty when the volume is constant.
     """
     if not np.isfinite(volume).all():
         raise ValueError("the volume holds values that are not finite")
-    top = float(np.percentile(volume, _PERCENTILE))
-    return np.asarray(volume > max(_THRESHOLD * top, 0.0))
+    air, top = (float(value) for value in np.percentile(volume, (_AIR_PERCENTILE, _PERCENTILE)))
+    return np.asarray(volume > air + _THRESHOLD * (top - air))
 
 
 def normalised(volume: NDArray[np.floating]) -> Volume:

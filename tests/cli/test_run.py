@@ -84,7 +84,10 @@ def test_every_bad_file_gets_its_own_reason_and_the_good_one_is_read(
         codes |= {item["file"]: item["code"] for item in study["not_read"]}
     assert codes == expected
     refused = [study for study in made["studies"] if study["outcome"] == "refused"]
-    assert all(study["reasons"] and not study["objects"] for study in refused)
+    assert all(study["reasons"] for study in refused)
+    kinds = [[one["kind"] for one in study["objects"]] for study in refused]
+    assert ["structured-report"] in kinds
+    assert all(made in ([], ["structured-report"]) for made in kinds)
     (good,) = [study for study in made["studies"] if study["outcome"] == "completed"]
     assert good["films"][0]["file"] == "good.dcm"
     for name in expected:
@@ -200,7 +203,7 @@ def test_a_study_that_fails_leaves_the_others_alone(
                 raise RuntimeError("the network exploded")
             return FilmReading(read.sop_instance_uid, 0.1, (), 3, 0.5)
 
-    monkeypatch.setattr(command, "open_detector", lambda *_: Failing())
+    monkeypatch.setattr(command, "open_detector", lambda *_, **__: Failing())
     answer = cli("run", package, folder, "--output", tmp_path / "out", "--json", tmp_path / "run.json")
     assert answer.status == 1
     assert "1 of 2 studies failed" in answer.err

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from flows.journal import JobDraft, JobRecord, Journal
+from flows.journal import JobDraft, JobRecord, Journal, KnownPatient
 from tests.flows.conftest import STUDY, Clock, MakeInstance
 
-KEY, OTHER_KEY = "a" * 32, "b" * 32
+KEY, OTHER_KEY = KnownPatient("a" * 32, issued=True), KnownPatient("b" * 32, issued=True)
+NO_ISSUER = KnownPatient("c" * 32, issued=False)
 FIRST = datetime(2025, 3, 1, 10, 0)  # noqa: DTZ001 - DICOM dates have no zone
 
 Read = Callable[..., JobRecord]
@@ -19,7 +20,12 @@ def read(journal: Journal, clock: Clock, instance: MakeInstance, draft: Callable
     """Return what receives a study and, unless told otherwise, reads it to its end."""
 
     def make(
-        study: str, at: datetime | None, key: str | None = KEY, *, state: str = "completed", **changes: object
+        study: str,
+        at: datetime | None,
+        key: KnownPatient | None = KEY,
+        *,
+        state: str = "completed",
+        **changes: object,
     ) -> JobRecord:
         received = instance(study=study)
         journal.record_instance(received)
@@ -85,10 +91,26 @@ def test_what_was_read_after_the_job_was_made_is_no_prior_of_it(journal: Journal
     assert journal.prior_of(now.id) is None
 
 
-def test_a_patient_can_be_noted_again_and_taken_back(journal: Journal, read: Read) -> None:
+def test_without_an_issuer_an_identifier_counts_within_one_route(journal: Journal, read: Read) -> None:
+    read(f"{STUDY}.1", FIRST, NO_ISSUER)
+    read(f"{STUDY}.2", FIRST + timedelta(days=2), NO_ISSUER, route="elsewhere")
+    now = read(f"{STUDY}.3", FIRST + timedelta(days=3), NO_ISSUER, state="open")
+    prior = journal.prior_of(now.id)
+    assert prior is not None and prior.acquired_at == FIRST
+    assert journal.prior_of(now.id, issuer_needed=True) is None
+
+
+def test_an_issued_identifier_counts_on_every_route(journal: Journal, read: Read) -> None:
+    read(f"{STUDY}.1", FIRST, route="elsewhere")
+    now = read(f"{STUDY}.2", FIRST + timedelta(days=3), state="open")
+    assert journal.prior_of(now.id, issuer_needed=True) is not None
+
+
+def test_a_study_stays_known_whoever_reads_it_next(journal: Journal, read: Read) -> None:
     read(f"{STUDY}.1", FIRST)
     now = read(f"{STUDY}.2", FIRST + timedelta(days=1), OTHER_KEY, state="open")
     journal.note_patient(now.study_id, KEY, FIRST + timedelta(days=1))
     assert journal.prior_of(now.id) is not None
     journal.note_patient(now.study_id, None, FIRST)
-    assert journal.prior_of(now.id) is None
+    journal.note_patient(now.study_id, KEY, None)
+    assert journal.prior_of(now.id) is not None

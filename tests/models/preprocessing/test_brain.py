@@ -13,6 +13,7 @@ from models.preprocessing.brain import (
     member_input,
     normalised,
     padded,
+    without_padding,
 )
 
 
@@ -105,3 +106,27 @@ def test_contrast_slices_are_normalised_one_by_one() -> None:
     assert made.shape == (6, 1, 40, 32) and made.dtype == np.float32
     np.testing.assert_array_equal(made[4, 0], normalised(volume[4:5])[0])
     np.testing.assert_allclose(made[3], contrast_input(7 * volume[3:4])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("offset", [-1024.0, -300.0, 300.0, 1000.0, 20000.0])
+def test_an_offset_of_the_values_changes_nothing(offset: float) -> None:
+    head = _head()
+    assert np.array_equal(head_mask(head + offset), head_mask(head))
+    assert np.allclose(normalised(head + offset), normalised(head), atol=2e-3)
+
+
+def test_what_lies_outside_the_field_of_view_counts_as_air() -> None:
+    head = _head()
+    rows, columns = np.mgrid[-19.5:20, -15.5:16]
+    outside = np.broadcast_to(np.hypot(rows, columns) > 19, head.shape)
+    padded_head = np.where(outside, -2000, head)
+    whole = without_padding(padded_head)
+    assert whole.min() == head[~outside].min()
+    assert np.array_equal(whole[~outside], head[~outside])
+    assert np.count_nonzero(head_mask(whole) ^ head_mask(head)) < 0.01 * head.size
+
+
+def test_dark_voxels_of_a_head_are_no_padding() -> None:
+    head = _head()
+    assert without_padding(head) is head
+    assert without_padding(np.zeros((3, 4, 4), np.float32)).max() == 0

@@ -17,6 +17,7 @@ def upgrade() -> None:
         "patients",
         sa.Column("study_id", sa.Integer(), nullable=False),
         sa.Column("patient_key", sa.String(length=64), nullable=False),
+        sa.Column("issued", sa.Boolean(), nullable=False),
         sa.Column("acquired_at", sa.DateTime(timezone=False), nullable=False),
         sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_patients_study_id")),
         sa.PrimaryKeyConstraint("study_id", name=op.f("pk_patients")),
