@@ -9,10 +9,11 @@ from typing import Final, Literal
 import numpy as np
 from pydicom.dataset import Dataset
 
+from dicom_io.reading.sequences.contrast import Stated, contrast_named
 from dicom_io.reading.sequences.facts import Places, SeriesFacts, facts_of
 from dicom_io.reading.sequences.kinds import SetAside, kind_of
 from dicom_io.reading.sequences.physics import Allowed, allowed_by
-from dicom_io.reading.sequences.words import Named, Stated, contrast_named, named, tokens_of
+from dicom_io.reading.sequences.words import Named, named, tokens_of
 from dicom_io.results.loop_guard import is_own_result
 from models.sequences import Sequence, in_words
 

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading.attributes import items, number, numbers, text, texts, uid, whole_number
 from dicom_io.reading.errors import UnsuitableImage
-from dicom_io.reading.sequences.words import Stated
+from dicom_io.reading.sequences.contrast import Stated, contrast_named
+from dicom_io.reading.sequences.words import tokens_of
 from dicom_io.reading.volume.planes import Plane, planes_of
 
 __all__ = ["Places", "SeriesFacts", "facts_of"]
@@ -210,13 +211,17 @@ def _agent(groups: Sequence[Dataset]) -> Stated:
     administered = _words(groups, "ContrastBolusAgentAdministered")
     if administered:
         return "yes" if "YES" in administered else "no"
-    if any(value not in _NO_AGENT for value in _words(groups, "ContrastBolusAgent")):
+    if any(not _is_no_agent(value) for value in _words(groups, "ContrastBolusAgent")):
         return "yes"
     if any(items(group, "ContrastBolusAgentSequence") for group in groups):
         return "yes"
     if any(volume > 0 for volume in _all(groups, "ContrastBolusVolume")):
         return "yes"
     return "no" if _words(groups, "ContrastBolusAgent") - {""} else "unknown"
+
+
+def _is_no_agent(value: str) -> bool:
+    return value in _NO_AGENT or contrast_named(tokens_of(value))[0] == "no"
 
 
 def _acquired(headers: Sequence[Dataset]) -> str:

@@ -8,26 +8,41 @@ the rest of a description is free text.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["Named", "Stated", "contrast_named", "named", "tokens_of"]
+from dicom_io.reading.sequences.contrast import AGENTS
 
-Stated = Literal["yes", "no", "unknown"]
+__all__ = ["Named", "named", "tokens_of"]
 
+_AGENT = rf"(?:{'|'.join(sorted(AGENTS - {'WITHC'}, key=lambda agent: (-len(agent), agent)))})"
+_ALONE = r"(?:(?<=T1)|(?<![A-Z0-9]))"
 _REWRITTEN: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"_", " "),
-        (r"[ÄÀÁÂ]", "A"),
-        (r"[ÈÉÊ]", "E"),
+        (r"[\u2010-\u2015\u2212]", "-"),
+        (r"(?<![A-Z])Ø(?![A-Z])|\u2205", " NO "),
+        (r"\bHAND[- ]*(?=INJ|PUSH|BOLUS|ADMIN)|(?<=INJ)[- ]*(?:BY[- ])?HAND\b|\bBY[- ]HAND\b", " "),
+        (r"\bSUB[- ]?(?=MM\b|MILLI)", " "),
         (r"T2\s*\*|T2[-_ ]?STAR", " T2STAR "),
         (r"T1[-_ ]?RHO", " T1RHO "),
         (r"MP[-_ ]?2[-_ ]?RAGE", " MP2RAGE "),
+        (r"\+\s*/\s*-|-\s*/\s*\+|±", " PLUSMINUS "),
+        # A minus is joined to the agent on one side only; between two words it may be a mere dash.
+        (rf"{_ALONE}({_AGENT})(?:-(?![A-Z0-9])|\s+-\s*$)", r" MINUS \1 "),
+        (rf"(?<![A-Z0-9])-(?={_AGENT}(?![A-Z0-9]))", " MINUS "),
+        (rf"(?<=[A-Z0-9])-\s*(?={_AGENT}(?![A-Z0-9]|-[A-Z0-9]|\s?\+))", " DASH "),
+        (rf"(?<=\s)-\s+(?={_AGENT}(?![A-Z0-9]|\s?\+))", " DASH "),
+        (r"(?<=T1)-\s*(?=C(?![A-Z0-9+-]))", " DASH "),
+        (r"\b(?:S\s*/\s*C|C\s*/\s*S)\s+(?=CONTR)", " WWO "),
+        (rf"(?<![A-Z0-9/])S\s*/\s*(?=(?:{_AGENT}|C|CIV)(?![A-Z0-9]))", " WITHOUT "),
+        (rf"(?<![A-Z0-9/])C\s*/\s*(?=(?:{_AGENT}|C|CIV)(?![A-Z0-9]))", " WITH "),
         (r"\bW\s*/\s*WO\b|\bW(?:ITH)?[-_ &/+]*(?:AND[-_ ]*)?W(?:ITH)?/?OU?T?\b", " WWO "),
         (r"\bW\s*/\s*O(?:UT)?\b", " WITHOUT "),
-        (r"\+\s?C(?![A-Z])|(?:(?<=T1)|(?<![A-Z0-9]))C\s?\+|(?<=T1)\s?\+(?=\s|$)", " WITHC "),
-        (r"(?:(?<=T1)|(?<![A-Z0-9]))C-(?![A-Z0-9])|(?:^|(?<=\s))-\s?C(?![A-Z0-9])", " NOC "),
+        (rf"\+\s?C(?![A-Z])|{_ALONE}C\s?\+|(?<=T1)\s?\+(?=\s|$)", " WITHC "),
+        (rf"{_ALONE}C(?:-(?![A-Z0-9])|\s+-\s*$)|(?<![A-Z0-9+])-\s?C(?![A-Z0-9]|-[A-Z0-9])", " NOC "),
         (r"[^A-Z0-9]+", " "),
         (r"\b(AX|SAG|COR|TRA|TRANS|OBL|3D|2D|IR|TSE|FSE|TIR|EP2D)(?=T[12](?!\d))", r"\1 "),
         (r"\b(T[12])(?=[A-Z])(?!T2STAR|T1RHO)", r"\1 "),
@@ -54,24 +69,6 @@ _T1_NAMES: Final = frozenset(
 _FLAIR_NAMES: Final = frozenset(("FLAIR", "DARKFLUID"))
 _T2_NAMES: Final = frozenset(("HASTE", "SSFSE", "SSTSE", "FASE"))  # codespell:ignore fase
 _PD_NAMES: Final = frozenset(("PD", "PDW", "DP", "RHO"))
-_AGENTS: Final = frozenset(
-    "WITHC GD GAD GADO GADOLINIUM GADAVIST GADOVIST DOTAREM MAGNEVIST PROHANCE MULTIHANCE CLARISCAN "
-    "ELUCIREM VUEWAY CONTRAST CONTRASTE KONTRAST CONTR CE KM MDC INJ INJECTE INJECTEE INJECTION".split()
-)
-_AFTER: Final = frozenset("POST POSTGD POSTGAD POSTGADO POSTC POSTCONTRAST ENHANCED NACH APRES DOPO".split())
-_BEFORE: Final = frozenset(
-    "PRE PREGD PREGAD PREGADO PREC PRECONTRAST PRECON NOC NATIV NATIVE NONCON NONCONTRAST UNENHANCED "
-    "NOGD NOGAD NOCONTRAST".split()
-)
-_BOTH: Final = frozenset(("WWO",))
-_NEGATIONS: Final = frozenset(
-    "WITHOUT WO NO NON OHNE SANS SENZA SIN SEM KEIN PRE BEFORE VOR AVANT".split()  # codespell:ignore vor
-)
-# "Post-op", "pre-radiation", "posterior fossa" shortened: no word on contrast.
-_NOT_OF_CONTRAST: Final = frozenset(
-    "OP OPERATIVE SURG SURGERY SURGICAL RT XRT RADIATION RADIO CHEMO TREATMENT TX BIOPSY RESECTION "
-    "FOSSA FOS PROC PROCESSED PROCESSING SAT TRAUMA ICTAL DBS STIM".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,8 @@ class Named:
 
 def tokens_of(text: str) -> tuple[str, ...]:
     """Return the upper-case tokens of a description, with the many ways to write one thing made one."""
-    changed = text.upper()
+    plain = unicodedata.normalize("NFKD", text.upper())
+    changed = "".join(character for character in plain if not unicodedata.combining(character))
     for pattern, replacement in _REWRITTEN:
         changed = pattern.sub(replacement, changed)
     return tuple(changed.split())
@@ -123,31 +121,6 @@ def named(tokens: tuple[str, ...]) -> Named:
     if proton:
         return Named("PD", words)
     return Named("T1", words) if found & _T1_NAMES else Named(None)
-
-
-def contrast_named(tokens: tuple[str, ...]) -> tuple[Stated, str]:
-    """Return whether tokens say that the images are after contrast, and a word for it.
-
-    Both said ("pre and post", "w/wo") is unknown. "Post-op" and its like say nothing.
-    """
-    yes = no = ""
-    for index, token in enumerate(tokens):
-        before = tokens[index - 1] if index else ""
-        after = tokens[index + 1] if index + 1 < len(tokens) else ""
-        if token in _BOTH:
-            return "unknown", ""
-        if token in ("POST", "PRE", "NACH", "APRES", "DOPO") and after in _NOT_OF_CONTRAST:
-            continue
-        if token in _BEFORE:
-            no = token
-        elif token in _AGENTS or token in _AFTER or (before, token) == ("T1", "C"):
-            if before in _NEGATIONS:
-                no = token
-            elif not (token in ("NACH", "APRES", "DOPO") and not after):
-                yes = token
-    if bool(yes) == bool(no):
-        return "unknown", ""
-    return ("yes", yes) if yes else ("no", no)
 
 
 _VOCABULARY: Final = frozenset(("T1", "T2", "TIRM", "TIR")) | _T1_NAMES | _FLAIR_NAMES | _T2_NAMES | _PD_NAMES

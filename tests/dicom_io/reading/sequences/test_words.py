@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_io.reading.sequences.words import contrast_named, named, tokens_of
+from dicom_io.reading.sequences.contrast import contrast_named
+from dicom_io.reading.sequences.words import named, tokens_of
 
 
 @pytest.mark.parametrize(
@@ -51,33 +52,6 @@ def test_tokens(text: str, tokens: tuple[str, ...]) -> None:
 )
 def test_weighting(text: str, base: str | None) -> None:
     assert named(tokens_of(text)).base == base
-
-
-@pytest.mark.parametrize(
-    ("text", "stated"),
-    [
-        ("T1 +C", "yes"),
-        ("C+ T1", "yes"),
-        ("T1 -C", "no"),
-        ("T1 C-", "no"),
-        ("T1C", "yes"),
-        ("T1 KM", "yes"),
-        ("T1 nach KM", "yes"),
-        ("T1 vor KM", "no"),  # codespell:ignore vor
-        ("T1 pre Gd", "no"),
-        ("T1 non contrast", "no"),
-        ("T1 pre and post", "unknown"),
-        ("T1 w wo contrast", "unknown"),
-        ("T1 post-op", "unknown"),
-        ("posterior fossa T1", "unknown"),
-        ("T1 preop +C", "yes"),
-        ("COR T1", "unknown"),
-        ("precontrast", "no"),
-        ("POSTGAD", "yes"),
-    ],
-)
-def test_contrast(text: str, stated: str) -> None:
-    assert contrast_named(tokens_of(text))[0] == stated
 
 
 @given(st.text(max_size=80))
