@@ -54,7 +54,7 @@ def configuration_hash(serial: str, options: ReadingOptions) -> str:
 
     The libraries that encode count too: a new version of one may write other bytes.
     """
-    libraries = {name: version(name) for name in ("highdicom", "numpy", "pillow", "pydicom")}
+    libraries = {name: version(name) for name in ("highdicom", "numpy", "pillow", "pydicom", "simpleitk")}
     software = {"secondread": version("secondread"), **libraries}
     effective = {"serial": serial, "software": software, **options.effective}
     return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()

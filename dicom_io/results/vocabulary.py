@@ -34,6 +34,10 @@ _COMPONENTS = {
     "mean_iou": "Mean IoU of member boxes with the finding",
     "pairwise_f1": "Mean F1 of member pairs at IoU 0.2",
     "case_score": "Highest film score",
+    "foreground_entropy": "Sureness of marked voxels, 0 to .69",
+    "mean_max": "Mean sureness of all voxels, .5 to 1",
+    "mean_probability": "Mean probability of marked voxels",
+    "pairwise_dice": "Mean Dice of pairs of members",
 }
 _SUBSTITUTES = str.maketrans(
     {"≥": ">=", "≤": "<=", "≈": "~", "×": "x", "µ": "u", "–": "-", "—": "-", "−": "-", "→": "->", "±": "+/-"}

@@ -33,7 +33,7 @@ from dicom_io.results.measurement_groups import (
     tracking,
 )
 from dicom_io.results.study_groups import laterality_of
-from dicom_io.results.vocabulary import AI_NOTICE, coded, component_concept, own
+from dicom_io.results.vocabulary import AI_NOTICE, ascii_text, coded, component_concept, own
 from dicom_io.results.volume_context import VolumeContext
 from models.volume_results import VolumeFinding
 
@@ -151,7 +151,7 @@ def key_slice_groups(
 def whole_volume_group(context: VolumeContext) -> MeasurementsAndQualitativeEvaluations:
     """Return TID 1501 for the volume as a whole, also where nothing was found."""
     reading = context.reading
-    searched = ", ".join(dict.fromkeys(segment.type.meaning for segment in reading.searched))
+    searched = ", ".join(dict.fromkeys(ascii_text(segment.label) for segment in reading.searched))
     total = sum(finding.volume_ml for finding in reading.findings)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(context, "Volume", "volume"),
@@ -159,7 +159,7 @@ def whole_volume_group(context: VolumeContext) -> MeasurementsAndQualitativeEval
         algorithm_id=algorithm(context),
         finding_sites=_common_sites(context),
         measurements=[
-            measurement(own("case-score", f"Score that the study shows: {searched}"),
+            measurement(own("case-score", "Highest probability over half a millilitre, not calibrated"),
                         100 * reading.case_score, codes.UCUM.Percent),
             measurement(own("findings", "Number of findings"), len(reading.findings), codes.UCUM.NoUnits),
             measurement(own("total-volume", "Sum of the volumes of all findings"), total, _MILLILITRE),

@@ -141,6 +141,7 @@ def test_every_option_is_part_of_the_identity() -> None:
         "film_segmentations": True,
         "cad_report": True,
         "presentation_states": True,
+        "members": 1,
     }
     assert other.keys() == ReadingOptions.model_fields.keys()
     hashes = {configuration_hash("A1", ReadingOptions(**{name: value})) for name, value in other.items()}  # type: ignore[arg-type]
