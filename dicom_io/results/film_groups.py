@@ -39,6 +39,7 @@ __all__ = [
     "source_film",
 ]
 
+_CROSS_SECTIONAL = frozenset({"CT", "MR", "PT"})
 _THORAX = concept("51185008", "SCT", "Chest")
 
 DETECTOR_PLANE = own("detector-plane", "Detector or film plane, not corrected for magnification")
@@ -123,7 +124,9 @@ def failure_group(
     """Return TID 1501 for one film that could not be read: silence is not a negative reading."""
     header = context.header_of(failure.sop_instance_uid)
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking(context, f"Film {position}", f"film:{failure.sop_instance_uid}"),
+        tracking_identifier=tracking(
+            context, f"{_kind(header)} {position}", f"film:{failure.sop_instance_uid}"
+        ),
         finding_type=summary_code(findings=False, partial=True, failed=True),
         algorithm_id=algorithm(context),
         finding_sites=_sites(header),
@@ -158,3 +161,8 @@ def _sites(header: Dataset) -> list[FindingSite] | None:
 def source_film(header: Dataset) -> SourceImageForMeasurementGroup:
     """Refer to a film from a measurement group."""
     return SourceImageForMeasurementGroup(str(header.SOPClassUID), str(header.SOPInstanceUID))
+
+
+def _kind(header: Dataset) -> str:
+    """Return what people call an image: of a volume it is no film."""
+    return "Image" if text(header, "Modality") in _CROSS_SECTIONAL else "Film"
