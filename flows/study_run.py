@@ -37,6 +37,11 @@ __all__ = ["StepFailed", "StudyRun", "is_out_of_memory", "without_quotes"]
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+# What sites write where they do not say who the patient is.
+_NOBODY = frozenset(
+    {"", "ANON", "ANONYM", "ANONYMIZED", "ANONYMISED", "ANONYMOUS", "NA", "N/A", "NO ID", "NONE", "PATIENT",
+     "TEST", "UNBEKANNT", "UNKNOWN", "X", "XX", "XXX"}
+)  # fmt: skip
 _PASSING = (OSError, MemoryError, OperationalError)
 
 
@@ -200,7 +205,7 @@ class StudyRun:
         """Keep by a keyed hash whose study it is, as far as its headers say so beyond doubt."""
         header = read_header(gathered.selected[0].path)
         patient_id, issuer = patient_of(header)
-        if patient_id:
+        if patient_id and patient_id.strip("*- .0").upper() not in _NOBODY:
             key = Installation(self.settings.state_dir).pseudonymiser.patient(patient_id, issuer)
             self.journal.note_patient(self.job.study_id, KnownPatient(key, bool(issuer)), acquired_at(header))
 

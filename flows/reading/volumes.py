@@ -36,7 +36,8 @@ from models.volume_results import SliceSource, VolumeReading
 
 __all__ = ["KeptReading", "PreparedStudy", "assess", "gate", "infer", "prepare"]
 
-_SMALLEST_RANGE = 1e-3
+_SMALLEST_RANGE = 1e-6
+_LARGEST_FIELD_MM = 600.0
 _HEAD_MM = (80.0, 300.0)
 _KEPT_VOLUMES = 4
 
@@ -237,7 +238,7 @@ def _check_series(source: SourceVolume, contract: VolumeContract) -> None:
     """Refuse a series that no network of the package was made for, so that another one may take its place."""
     values = source.volume.array[:, ::4, ::4]
     low, high = (float(value) for value in np.percentile(values, (1, 99)))
-    if high - low < _SMALLEST_RANGE:
+    if high - low <= _SMALLEST_RANGE * max(abs(high), abs(low)):
         raise UnsuitableImage("constant-image", "every pixel of the series has the same value")
     view = axial_view(source.volume.get_geometry())
     _check_grid(view.geometry, contract)
@@ -364,6 +365,11 @@ def _check_grid(axial: VolumeGeometry, contract: VolumeContract) -> None:
             "too-coarse",
             f"seen from above the head the voxels are {max(pixel):.1f} mm wide; read are up to "
             f"{contract.coarsest_pixel_mm:.1f} mm: a thick-slice acquisition in another plane is not read",
+        )
+    field = max(size * length for size, length in zip(axial.spatial_shape[1:], pixel, strict=True))
+    if field > _LARGEST_FIELD_MM:
+        raise UnsuitableImage(
+            "large-field", f"the images are {field:.0f} mm wide; read are up to {_LARGEST_FIELD_MM:.0f} mm"
         )
     if not low <= between <= high:
         raise UnsuitableImage(

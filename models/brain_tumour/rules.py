@@ -41,21 +41,38 @@ def reported(
     mask = np.asarray(probability >= operating_point)
     if not largest_component and minimum_volume_ml <= 0:
         return mask
-    labelled, count = ndimage.label(mask, structure=_CONNECTED)
-    if not count:
+    box = _bounding_box(mask)
+    if box is None:
         return mask
+    labelled, count = ndimage.label(mask[box], structure=_CONNECTED)
     sizes = np.bincount(labelled.ravel(), minlength=count + 1)
     sizes[0] = 0
     keep = sizes * voxel_mm3 / _MM3_PER_ML >= minimum_volume_ml
     if largest_component:
         keep &= np.arange(count + 1) == int(np.argmax(sizes))
     keep[0] = False
-    return np.asarray(keep[labelled])
+    mask[box] = keep[labelled]
+    return mask
+
+
+def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
+    """Return the part of a mask outside of which nothing is marked; None for an empty one."""
+    filled = [np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    if not filled[0].size:
+        return None
+    z, y, x = (slice(int(one[0]), int(one[-1]) + 1) for one in filled)
+    return z, y, x
 
 
 def case_score(probability: NDArray[np.float32], voxel_mm3: float) -> float:
     """Return the mean probability of the half millilitre where it is highest; no calibration is fitted."""
-    flat = probability.ravel()
-    count = min(max(1, round(CASE_ML * _MM3_PER_ML / voxel_mm3)), flat.size)
-    highest = np.partition(flat, flat.size - count)[flat.size - count :]
+    count = min(max(1, round(CASE_ML * _MM3_PER_ML / voxel_mm3)), probability.size)
+    # Of a large grid nearly all voxels are far from any tumour: the highest are among the few above a bound.
+    for bound in (0.5, 0.05):
+        above = probability[probability > bound]
+        if above.size >= count:
+            break
+    else:
+        above = probability.ravel()
+    highest = np.partition(above, above.size - count)[above.size - count :]
     return float(np.clip(np.mean(highest, dtype=np.float64), 0, 1))

@@ -180,6 +180,8 @@ def test_a_refused_study_gets_a_report_that_says_so(package: Package, tmp_path: 
         ({"FrameOfReferenceUID": None}, "no-frame-of-reference"),
         ({"PixelSpacing": [2.95, 2.95]}, "no-head"),
         ({"PixelSpacing": [9.5, 9.5]}, "too-coarse"),
+        ({"PixelSpacing": [500, 500]}, "too-coarse"),
+        ({"PixelSpacing": [6.5, 6.5]}, "large-field"),
         ({"PixelSpacing": [0.5, 0.5]}, "no-head"),
         ({"PhotometricInterpretation": "RGB"}, "bad-photometric"),
     ],
