@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dicom_io.reading.sequences.choose import Choice, choose_series
 from dicom_io.reading.sequences.describe import SeriesDescription, describe_series
-from dicom_io.reading.sequences.kinds import SetAside
+from dicom_io.reading.sequences.kinds import SET_ASIDE_CODES, SetAside
 from dicom_io.reading.sequences.rules import RANKING_RULES, RECOGNITION_RULES
 
 __all__ = [
     "RANKING_RULES",
     "RECOGNITION_RULES",
+    "SET_ASIDE_CODES",
     "Choice",
     "SeriesDescription",
     "SetAside",

@@ -10,7 +10,7 @@ from dicom_io.reading.attributes import shown
 from dicom_io.reading.sequences.facts import SeriesFacts
 from dicom_io.reading.sequences.words import named
 
-__all__ = ["KINDS", "SetAside", "kind_of"]
+__all__ = ["KINDS", "SET_ASIDE_CODES", "SetAside", "kind_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,19 @@ class _Kind:
     words: frozenset[str]
     types: frozenset[str] = frozenset()
     pulses: str = ""
+    weak: frozenset[str] = frozenset()
 
 
-def _kind(code: str, reason: str, words: str, types: str = "", pulses: str = "") -> _Kind:
-    return _Kind(code, reason, frozenset(words.split()), frozenset(types.split("|")) - {""}, pulses)
+def _kind(code: str, reason: str, words: str, types: str = "", pulses: str = "", *, weak: str = "") -> _Kind:
+    """Return a kind; its ``weak`` words do not count beside the name of a sequence ("FLAIR ASSET")."""
+    return _Kind(
+        code,
+        reason,
+        frozenset(words.split()),
+        frozenset(types.split("|")) - {""},
+        pulses,
+        frozenset(weak.split()),
+    )
 
 
 KINDS: Final = (
@@ -45,8 +54,8 @@ KINDS: Final = (
     _kind(
         "calibration",
         "it is a calibration of the scanner",
-        "CAL CALIB CALIBRATION ASSET COILSENS SENSREF REFSCAN SHIM SHIMMING FIELDMAP GREFIELDMAP B1MAP B0MAP "
-        "PRESCAN BODYCOIL",
+        "CALIB CALIBRATION COILSENS SENSREF REFSCAN FIELDMAP GREFIELDMAP B1MAP B0MAP",
+        weak="CAL ASSET SHIM SHIMMING PRESCAN BODYCOIL",
     ),
     _kind(
         "spectroscopy",
@@ -127,6 +136,24 @@ KINDS: Final = (
     _kind("fat-nulled", "it is a STIR: fat is nulled, no T1, T2 or FLAIR", "STIR", "STIR"),
 )
 
+SET_ASIDE_CODES: Final[frozenset[str]] = frozenset(kind.code for kind in KINDS) | {
+    "echo-planar",
+    "few-slices",
+    "own-result",
+    "phase-image",
+    "proton-density",
+    "screenshot",
+    "several-echoes",
+    "wrong-body-part",
+    "wrong-modality",
+    "wrong-sop-class",
+}
+"""Codes of what is another kind of series than an anatomical image of a head in one sequence.
+
+A series with any other code should have been read and cannot be: those of `planes_of`, "no-position" and
+its like.
+"""
+
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _MR_IMAGES = frozenset(f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".4"))
 _MR_SPECTROSCOPY = "1.2.840.10008.5.1.4.1.1.4.2"
@@ -139,8 +166,13 @@ _OTHER_PARTS = frozenset(
     "SPINE CSPINE TSPINE LSPINE LUMBAR THORACIC CERVICAL KNEE SHOULDER HIP ANKLE WRIST ELBOW FOOT HAND "
     "PELVIS PROSTATE ABDOMEN LIVER KIDNEY BREAST HEART CARDIAC CHEST NECK HWS LWS BWS KNIE MRCP".split()
 )
+# No hand is imaged by FLAIR: "FLAIR HAND" is an injection by hand, as "HAND INJ" is anywhere.
+_NOT_BY_FLAIR = frozenset(("HAND",))
+_SEQUENCES = ("T1", "T2", "FLAIR")
 _FEWEST_SLICES = 3
-_B_VALUE = re.compile(r"B\d{1,4}")
+_B_VALUE = re.compile(r"B ?\d{1,4}")
+# Beside the name of a sequence these are more often fields ("FLAIR B1 corr") than diffusion.
+_WEAK_B_VALUE = re.compile(r"B ?\d")
 _PHASES = frozenset(("P", "PHASE", "PHASE MAP", "I", "IMAGINARY", "R", "REAL"))
 _DIXON_ENDS = frozenset(("F", "FAT", "OPP", "OP", "OUT"))
 
@@ -190,9 +222,10 @@ def _body_part(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:
     part = facts.body_part
     if part and any(word in part for word in _HEAD):
         return None
-    if any(token in _OTHER_PARTS for token in tokens) and not any(
-        token.startswith(_HEAD) for token in tokens
-    ):
+    others = _OTHER_PARTS & frozenset(tokens)
+    if named(tokens).base == "FLAIR":
+        others -= _NOT_BY_FLAIR
+    if others and not any(token.startswith(_HEAD) for token in tokens):
         return SetAside("wrong-body-part", "the series is named after another body part than the head")
     compact = "".join(character for character in part if character.isalnum())
     if compact and any(compact.startswith(word) for word in _OTHER_PARTS):
@@ -202,19 +235,20 @@ def _body_part(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:
 
 def _by_words(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:  # noqa: PLR0911 - one for each rule
     found = frozenset(tokens)
-    weighted = named(tokens).base in ("T1", "FLAIR")
+    base = named(tokens).base
+    weighted = base in ("T1", "FLAIR")
     for kind in KINDS:
         if facts.image_type & kind.types or facts.acquisition_contrasts & kind.types:
             return SetAside(kind.code, kind.reason)
         if kind.pulses and any(re.search(kind.pulses, name) for name in facts.pulse_names):
             return SetAside(kind.code, kind.reason)
+        words = kind.words if base in _SEQUENCES else kind.words | kind.weak
         # "T1 STIR" does not exist, "T1 FLAIR STIR plane" and the like do: the weighting named leads.
-        if found & kind.words and not (kind.code == "fat-nulled" and weighted):
+        if found & words and not (kind.code == "fat-nulled" and weighted):
             return SetAside(kind.code, kind.reason)
-    if any(_B_VALUE.fullmatch(token) for token in tokens) or (
-        "B" in found
-        and any(re.fullmatch(r"B \d{1,4}", f"{a} {b}") for a, b in zip(tokens, tokens[1:], strict=False))
-    ):
+    pairs = (f"B {after}" for token, after in zip(tokens, tokens[1:], strict=False) if token == "B")  # noqa: S105
+    values = [one for one in (*tokens, *pairs) if _B_VALUE.fullmatch(one)]
+    if any(base not in _SEQUENCES or not _WEAK_B_VALUE.fullmatch(one) for one in values):
         return SetAside("diffusion", "it is diffusion-weighted or a map of diffusion")
     if "DIXON" in found and tokens and tokens[-1] in _DIXON_ENDS:
         return SetAside("fat-image", "it is the fat or the opposed-phase image of a Dixon pair")

@@ -170,103 +170,6 @@ def test_an_agent_against_the_word_pre_leaves_contrast_open() -> None:
     assert any("contradict" in words for words in found.evidence)
 
 
-@pytest.mark.parametrize(
-    ("description", "more", "code"),
-    [
-        ("3-plane loc", {}, "localiser"),
-        ("Survey_SHC", {}, "localiser"),
-        ("AAHead_Scout", {}, "localiser"),
-        ("", {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localiser"),
-        ("ASSET calibration", {}, "calibration"),
-        ("ep2d_diff_3scan_trace_p2_ADC", made.DIFFUSION, "diffusion"),
-        ("DWI", made.DIFFUSION, "diffusion"),
-        ("Ax b1000", {}, "diffusion"),
-        ("eADC (10^-6 mm/s)", {}, "diffusion"),
-        ("", {"ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]}, "diffusion"),
-        ("", {"SequenceName": "*ep_b1000t"}, "diffusion"),
-        ("resting state", made.DIFFUSION, "perfusion"),
-        ("ep2d_perf", made.DIFFUSION, "perfusion"),
-        ("rCBV", {}, "perfusion"),
-        ("3D ASL", {}, "perfusion"),
-        ("T1 DCE", made.SPGR, "perfusion"),
-        ("SWI_Images", {}, "susceptibility"),
-        ("AX SWAN", {}, "susceptibility"),
-        ("t2_fl2d_tra_hemo", made.T2_STAR, "susceptibility"),
-        ("T2* GRE", made.T2_STAR, "susceptibility"),
-        ("T2_star", {}, "susceptibility"),
-        ("Ax GRE", made.T2_STAR, "susceptibility"),
-        ("AX T2 GRE", made.T2_STAR, "susceptibility"),
-        ("TOF_3D_multi-slab", {}, "angiography"),
-        ("MRA COW", {}, "angiography"),
-        ("Axial", {"SequenceName": "*fl3d1r_t70"}, "angiography"),
-        ("Axial", {"AngioFlag": "Y"}, "angiography"),
-        ("TOF MIP", {}, "angiography"),
-        ("T1 MIP COR", {}, "projection"),
-        ("", {"ImageType": ["DERIVED", "SECONDARY", "PROJECTION IMAGE"]}, "projection"),
-        ("T1 post SUB", made.T1, "subtraction"),
-        ("", {"ImageType": ["DERIVED", "PRIMARY", "M", "SUB"]}, "subtraction"),
-        ("T1 map", {}, "map"),
-        ("SVS PRESS 30", {}, "spectroscopy"),
-        ("t1_vibe_dixon_tra_F", made.SPGR, "fat-image"),
-        ("", {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "FAT"]}, "fat-image"),
-        ("STIR cor", made.STIR, "fat-nulled"),
-        ("T2 TRA", made.STIR, "fat-nulled"),
-        ("CISS 3D", {}, "steady-state"),
-        ("Ax PD", made.PD, "proton-density"),
-        ("Axial", made.PD, "proton-density"),
-        ("MP2RAGE_INV1", {}, "inversion-image"),
-        ("T1", {"ImageType": ["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"]}, "phase-image"),
-        ("Axial", made.DIFFUSION, "echo-planar"),
-        ("T1 cervical spine", made.T1, "wrong-body-part"),
-        ("T1", {"BodyPartExamined": "KNEE"}, "wrong-body-part"),
-        ("T1", {"Modality": "CT"}, "wrong-modality"),
-        ("T1", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "screenshot"),
-        ("T1", {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "screenshot"),
-        ("T1", {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "screenshot"),
-        ("T1", {"ImageType": ["DERIVED", "SECONDARY"], "ImagePositionPatient": None}, "screenshot"),
-        ("T1", {"ImagePositionPatient": None}, "no-position"),
-        ("T1", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2"}, "spectroscopy"),
-        ("T1", {"slices": 2}, "few-slices"),
-    ],
-)  # fmt: skip
-def test_what_is_set_aside(description: str, more: dict, code: str) -> None:
-    found = describe_series(series(description, **more))
-    assert found.set_aside is not None
-    assert found.set_aside.code == code
-    assert found.set_aside.reason
-    assert found.sequence is None
-
-
-def test_slices_of_several_orientations_are_a_localiser() -> None:
-    headers = series("", name="a") + series("", name="a", orientation=made.SAGITTAL)
-    found = describe_series(headers)
-    assert found.set_aside is not None
-    assert found.set_aside.code == "localiser"
-
-
-def test_two_echo_times_are_no_single_volume() -> None:
-    headers = series("T2", **made.T2)
-    for header in headers[::2]:
-        header.EchoTime = 20
-    found = describe_series(headers)
-    assert found.set_aside is not None
-    assert found.set_aside.code == "several-echoes"
-
-
-@pytest.mark.parametrize(
-    "description", ["T1 3D isotropic", "T1 flow comp", "T2 DRIVE TSE", "T1 fat sat", "t1 FA 15", "T1 radial"]
-)
-def test_words_that_only_sound_like_what_is_set_aside(description: str) -> None:
-    assert describe_series(series(description)).set_aside is None
-
-
-def test_a_b_value_of_nothing_is_no_diffusion() -> None:
-    assert describe_series(series("T2 FLAIR", DiffusionBValue=0.0, **made.FLAIR)).sequence == "FLAIR"
-    found = describe_series(series("Axial", DiffusionBValue=1000.0))
-    assert found.set_aside is not None
-    assert found.set_aside.code == "diffusion"
-
-
 def test_a_reformat_is_a_candidate_and_says_that_it_is_derived() -> None:
     for kind in (
         ["DERIVED", "SECONDARY", "MPR", "CSA MPR", "", "CSAPARALLEL"],
@@ -296,25 +199,6 @@ def test_enhanced_images_say_it_in_functional_groups(arguments: dict, expected: 
     found = describe_series(enhanced(**arguments))
     assert found.sequence == expected
     assert (found.slices, found.gap_mm) == (24, 6.0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        ({"contrast": "DIFFUSION"}, "diffusion"),
-        ({"b_value": 1000.0}, "diffusion"),
-        ({"contrast": "T2_STAR"}, "susceptibility"),
-        ({"contrast": "PERFUSION"}, "perfusion"),
-        ({"component": "PHASE"}, "phase-image"),
-        ({"contrast": "STIR"}, "fat-nulled"),
-        ({"contrast": "TOF"}, "angiography"),
-        ({"contrast": "PROTON_DENSITY"}, "proton-density"),
-    ],
-)
-def test_enhanced_images_are_set_aside(arguments: dict, code: str) -> None:
-    found = describe_series(enhanced(**arguments))
-    assert found.set_aside is not None
-    assert found.set_aside.code == code
 
 
 def test_geometry_is_described() -> None:
