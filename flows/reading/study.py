@@ -11,13 +11,13 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading import Rejected, UnsuitableImage, read_header, select_instances
 from dicom_io.reading.attributes import patient_of
-from dicom_io.reading.sequences.kinds import KINDS
+from dicom_io.reading.sequences import SET_ASIDE_CODES
 from dicom_io.results import fingerprint
 from models.package import InputContract
 
 __all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather"]
 
-_OF_ANOTHER_KIND = {kind.code for kind in KINDS} | {
+_OF_ANOTHER_KIND = SET_ASIDE_CODES | {
     "bad-photometric",
     "lateral-view",
     "not-chosen",

@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from dicom_io.reading.sequences import SET_ASIDE_CODES
 from dicom_io.results import PackageIdentity, ResultIdentity
 from dicom_io.volume_phantoms import (
     CORONAL,
@@ -23,7 +24,7 @@ from dicom_io.volume_phantoms import (
     write_volume_series,
 )
 from flows.encoding import Basis, encode_refusal
-from flows.reading import Refused, VolumeReader
+from flows.reading import NotRead, Refused, VolumeReader
 from flows.reading.volumes import KeptReading, PreparedStudy
 from flows.routing.rules import ReadingOptions
 from models.detector import VolumeDetector, open_volume_detector
@@ -416,3 +417,15 @@ def test_repeats_give_the_same_bytes(package: Package, detector: VolumeDetector,
         objects = VolumeReader(package).encode(basis(package, tmp_path / name), study, reading, assessment)
         digests.append([one.sha256 for one in objects])
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("code", sorted(SET_ASIDE_CODES))
+def test_series_of_another_kind_make_no_study_partial(code: str) -> None:
+    assert not NotRead("2.25.1", code, "it is something else").is_unread_image
+
+
+@pytest.mark.parametrize(
+    "code", ["missing-slice", "no-position", "constant-image", "not-aligned", "truncated"]
+)
+def test_series_that_should_have_been_read_make_it_partial(code: str) -> None:
+    assert NotRead("2.25.1", code, "it cannot be read").is_unread_image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -147,7 +148,7 @@ def position_of(image: Volume, index: int) -> str:
     rows, columns = image.spatial_shape[1:]
     middle = image.affine[:3] @ np.array([index, (rows - 1) / 2, (columns - 1) / 2, 1.0])
     axis = int(np.argmax(np.abs(np.cross(image.affine[:3, 1], image.affine[:3, 2]))))
-    return f"{_LETTERS[axis][0 if middle[axis] >= 0 else 1]} {abs(middle[axis]):.0f} mm"
+    return f"{_LETTERS[axis][0 if middle[axis] >= 0 else 1]} {math.floor(abs(middle[axis]) + 0.5)} mm"
 
 
 def _mark(finding: VolumeFinding, mask: NDArray[np.bool_], *, diameters: bool) -> Mark:
