@@ -70,6 +70,9 @@ class Branch(Network):
     reference: SequenceName
     spacing_mm: float = Field(gt=0, description="Pixel distance that the networks are made for.")
     statements: tuple[str, ...] = Field(min_length=1, description="What a result by it must say.")
+    finding: str | None = Field(
+        default=None, description="Key of what it marks; the first finding without one."
+    )
 
     @model_validator(mode="after")
     def _subsets(self) -> Branch:
@@ -167,6 +170,11 @@ class PackageManifest(Network):
             for subset in network.subsets
         )
 
+    def finding_of(self, network: str = MAIN) -> FindingConcept:
+        """Return what the main network or a branch marks; KeyError where there is no such branch."""
+        key = None if network == MAIN else {branch.name: branch for branch in self.branches}[network].finding
+        return next(finding for finding in self.findings if key in (None, finding.key))
+
     def network(self, name: str = MAIN) -> Network:
         """Return the main network or a branch by its name; KeyError where there is none."""
         if name == MAIN:
@@ -214,6 +222,10 @@ class PackageManifest(Network):
         names = [branch.name for branch in self.branches]
         if len(set(names)) != len(names):
             raise ValueError("two branches have the same name")
+        keys = {finding.key for finding in self.findings}
+        for branch in self.branches:
+            if branch.finding is not None and branch.finding not in keys:
+                raise ValueError(f"branch {branch.name!r} marks {branch.finding!r}, which is no finding")
         for classification in self.classifications:
             self._check_classification(classification)
         return self

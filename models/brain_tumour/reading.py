@@ -54,7 +54,7 @@ def reading_of(answer: BrainAnswer, study: AlignedStudy, manifest: PackageManife
         With one finding, or none where the mask is empty.
     """
     source = study.source
-    segment = segment_of(manifest.findings[0])
+    segment = segment_of(manifest.finding_of(answer.branch))
     found = bool(answer.mask.any())
     return VolumeReading(
         labels=_on_grid(source.volume, answer.mask.astype(np.uint8)),

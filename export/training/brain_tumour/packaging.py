@@ -91,6 +91,7 @@ def _branch(records: Sequence[Record], rules: Rules) -> dict[str, Any]:
     return {
         "name": "contrast-only",
         "title": "Tumour on T1 with contrast alone",
+        "finding": "contrast-tumour",
         "subsets": [["T1C"]],
         "reference": "T1C",
         "spacing_mm": CONTRAST_SPACING_MM,
@@ -198,7 +199,21 @@ def manifest(
                     "meaning": "Morphologically Altered Structure",
                 },
                 "site": BRAIN,
-            }
+            },
+            *(
+                [
+                    {
+                        "key": "contrast-tumour",
+                        "label": "Possible tumour on T1 with contrast",
+                        "code": "108369006",
+                        "scheme": "SCT",
+                        "meaning": "Neoplasm",
+                        "site": BRAIN,
+                    }
+                ]
+                if contrast
+                else []
+            ),
         ],
         "operating_point": {"score": main.threshold, "definition": main.definition},
         "resources": resources,

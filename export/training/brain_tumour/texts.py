@@ -1,6 +1,6 @@
 """What the package says about itself in words: limits, statements of results, licence."""
 
-TITLE = "FLAIR abnormality of a brain tumour on MRI"
+TITLE = "Brain tumour, FLAIR abnormality"
 
 INTENDED_USE = (
     "Research use: outlines and measures the FLAIR abnormality of a known or suspected brain tumour in "
