@@ -127,7 +127,9 @@ def encode_volume_finding_image(
     """
     if finding not in context.reading.findings:
         raise ResultInvalid(f"finding {finding.number} is none of this reading")
-    pixels = render_volume_finding(context.reading, image, finding, title=_title(context))
+    pixels = render_volume_finding(
+        context.reading, image, finding, title=_title(context), assessment=context.assessment
+    )
     headers = _slice_headers(context, [finding.key_slice])
     return _capture(context, headers, pixels, number, f"finding {finding.number} outlined")
 

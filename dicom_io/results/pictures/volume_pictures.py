@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from dicom_io.results.pictures.drawing import findings_in_words, render
 from dicom_io.results.pictures.panel import Mark, Panel
-from dicom_io.results.pictures.volume_words import finding_line, study_lines
+from dicom_io.results.pictures.volume_words import basis_lines, finding_line, study_lines
 from models.results import Assessment
 from models.volume_results import VolumeFinding, VolumeReading
 
@@ -69,13 +69,21 @@ def render_volume(
 
 
 def render_volume_finding(
-    reading: VolumeReading, image: Volume, finding: VolumeFinding, *, title: str
+    reading: VolumeReading,
+    image: Volume,
+    finding: VolumeFinding,
+    *,
+    title: str,
+    assessment: Assessment | None = None,
 ) -> NDArray[np.uint8]:
-    """Draw one finding on its key slice: with outline and diameters, and beside it without any mark."""
+    """Draw one finding on its key slice: with outline and diameters, and beside it without any mark.
+
+    What was read and how far it can be trusted stands below: a picture is at times seen alone.
+    """
     window = _window(reading, image)
     marked = _panel(reading, image, finding.key_slice, (finding,), window, diameters=True)
     plain = _panel(reading, image, finding.key_slice, (), window)
-    return render([marked, plain], [finding_line(finding)], title)
+    return render([marked, plain], [finding_line(finding), *basis_lines(reading, assessment)], title)
 
 
 def shown_slices(reading: VolumeReading) -> list[int]:

@@ -6,7 +6,7 @@ from models.results import Assessment, Decision
 from models.study_results import Classification, VolumeChange
 from models.volume_results import VolumeFinding, VolumeReading
 
-__all__ = ["finding_line", "study_lines"]
+__all__ = ["basis_lines", "finding_line", "study_lines"]
 
 _DECISIONS: dict[Decision, str] = {
     "not-assessed": "not assessed",
@@ -36,6 +36,12 @@ def study_lines(reading: VolumeReading, assessment: Assessment | None) -> list[s
     """Return what is said of the study as a whole: change, classes, sequences, decision."""
     lines = [] if reading.change is None else [_change(reading.change, reading.volume_ml)]
     lines += [_suggestion(one) for one in reading.classifications]
+    return [*lines, *basis_lines(reading, assessment)]
+
+
+def basis_lines(reading: VolumeReading, assessment: Assessment | None) -> list[str]:
+    """Return from which sequences a study was read, and how far that can be trusted."""
+    lines = []
     if reading.series_used:
         missing = f"; not there: {', '.join(reading.series_missing)}" if reading.series_missing else ""
         lines.append(f"Read: {', '.join(reading.series_used)}{missing}")
