@@ -21,9 +21,11 @@ from models.sequences import SEQUENCES, Sequence, in_words
 __all__ = ["Choice", "choose_by_features", "choose_series", "head_features"]
 
 _SEEN: Final = 0.8
+_LEANS: Final = 0.5
 _CERTAIN: Final = 0.95
 _LIKELIHOOD: Final = {"sure": 0, "likely": 1, "none": 2}
 _BEFORE_AGREEMENT: Final = 4
+_NO_HEAD: Final = ("no-head", "no attribute says that it is of the head, and its image shows none")
 Features = NDArray[np.float64]
 
 
@@ -62,13 +64,16 @@ class _Study:
     not_used: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def look(self, series: SeriesDescription) -> dict[str, float] | None:
-        """Return what the image says, None where the series is no volume: then it is used for nothing."""
+        """Return what the image says, None where it is no volume or no head: then it is used for nothing."""
         uid = series.series_instance_uid
         if uid not in self.seen and uid not in self.not_used:
             try:
                 self.seen[uid] = self.features(uid)
             except UnsuitableImage as error:
                 self.drop(series, error.code, str(error))
+            else:
+                if self.seen[uid] is None and not series.names_head:
+                    self.drop(series, *_NO_HEAD)
         return None if uid in self.not_used else probabilities_of(self.seen[uid])
 
     def drop(self, series: SeriesDescription, code: str, reason: str) -> None:
@@ -130,6 +135,7 @@ def choose_by_features(
             if found is not None:
                 chosen[name] = found
     _compare_pair(study, chosen)
+    _compare_with_flair(study, chosen)
     used = {name: chosen[name] for name in names if name in chosen}
     for name, one in used.items():
         _remark(study, name, one)
@@ -282,6 +288,24 @@ def _compare_pair(study: _Study, chosen: Mapping[Sequence, SeriesDescription]) -
         study.remarks.append(
             f"{before.name} and {after.name}: the images look as if T1 without and with contrast were "
             "named the wrong way round; the tags are followed"
+        )
+
+
+def _compare_with_flair(study: _Study, chosen: Mapping[Sequence, SeriesDescription]) -> None:
+    """Say so where a T1 and a FLAIR look the wrong way round and the tags of neither are sure."""
+    flair, t1 = chosen.get("FLAIR"), chosen.get("T1") or chosen.get("T1C")
+    if flair is None or t1 is None or flair.certainty != "likely" or t1.certainty != "likely":
+        return
+    first, second = study.look(t1), study.look(flair)
+    if first is None or second is None:
+        return
+    swapped = first["FLAIR"] * _as_named(second, "T1")
+    named = _as_named(first, "T1") * second["FLAIR"]
+    if swapped >= _SEEN * (swapped + named) > 0 and min(first["FLAIR"], _as_named(second, "T1")) > _LEANS:
+        name = "T1" if t1 is chosen.get("T1") else "T1C"
+        study.remarks.append(
+            f"{t1.name} and {flair.name}: the images look as if {in_words(name)} and FLAIR were named the "
+            "wrong way round; the tags are followed"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from pydicom.dataset import Dataset
 
+from dicom_io.reading.sequences.body_part import names_head
 from dicom_io.reading.sequences.contrast import Stated, contrast_named
 from dicom_io.reading.sequences.facts import Places, SeriesFacts, facts_of
 from dicom_io.reading.sequences.kinds import SetAside, kind_of
@@ -73,6 +74,8 @@ class SeriesDescription:
         Images or frames; more than ``slices`` where positions repeat.
     covers_head : bool
         Whether the extent is that of a head in every direction.
+    names_head : bool
+        Whether body part, series, protocol or examination are named after the head.
     derived : bool
         A reformat or otherwise computed from other images.
     acquired_at : str
@@ -94,6 +97,7 @@ class SeriesDescription:
     slices: int
     images: int
     covers_head: bool
+    names_head: bool
     derived: bool
     acquired_at: str
     set_aside: SetAside | None
@@ -239,6 +243,7 @@ def _described(
         images=0 if places is None else places.images,
         covers_head=places is not None
         and all(size >= least for size, least in zip(places.extent_mm, _HEAD_EXTENT_MM, strict=True)),
+        names_head=names_head(facts),
         derived=_is_reformat(facts),
         acquired_at=facts.acquired_at,
         set_aside=aside,

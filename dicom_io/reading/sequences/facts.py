@@ -18,13 +18,20 @@ from dicom_io.reading.volume.planes import Plane, planes_of
 __all__ = ["Places", "SeriesFacts", "facts_of"]
 
 _NO_AGENT = frozenset(("", "NO", "NONE", "N", "WITHOUT", "NO CONTRAST", "OHNE", "0", "N/A", "NA", "-"))
+_EXAMINATION = (
+    "StudyDescription",
+    "RequestedProcedureDescription",
+    "PerformedProcedureStepDescription",
+    "ScheduledProcedureStepDescription",
+)
 _SAME_ECHO_MS = 5.0
+_SAME_ECHO_SHARE = 0.1
 _SAME_DIRECTION = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the images of a series lie.
+    """Where the images of a series lie: all but ``images`` and ``orientations`` of its commonest orientation.
 
     Parameters
     ----------
@@ -36,6 +43,8 @@ class Places:
         Distinct positions along the normal.
     images : int
         Images or frames.
+    aligned : int
+        Those of the commonest orientation.
     orientations : int
         Directions that clearly differ.
     extent_mm : tuple of float
@@ -47,6 +56,7 @@ class Places:
     gap_mm: float
     positions: int
     images: int
+    aligned: int
     orientations: int
     extent_mm: tuple[float, float, float]
 
@@ -64,6 +74,7 @@ class SeriesFacts:
     body_part: str
     description: str
     protocol: str
+    examination: tuple[str, ...]
     pulse_names: tuple[str, ...]
     image_type: frozenset[str]
     derived: bool
@@ -113,6 +124,7 @@ def facts_of(headers: Sequence[Dataset]) -> SeriesFacts:
         body_part=text(first, "BodyPartExamined"),
         description=text(first, "SeriesDescription"),
         protocol=text(first, "ProtocolName"),
+        examination=_examination(first),
         pulse_names=tuple(sorted(_words(groups, "SequenceName") | _words(groups, "PulseSequenceName"))),
         image_type=values,
         derived=any(one[:1] == ("DERIVED",) for one in types),
@@ -136,6 +148,14 @@ def facts_of(headers: Sequence[Dataset]) -> SeriesFacts:
         places=places,
         unreadable=unreadable,
     )
+
+
+def _examination(header: Dataset) -> tuple[str, ...]:
+    """Return what the examination around a series and its region are called; free text, not to be shown."""
+    sources = (header, *items(header, "RequestAttributesSequence"))
+    found = [text(source, keyword) for source in sources for keyword in _EXAMINATION]
+    found += [text(region, "CodeMeaning") for region in items(header, "AnatomicRegionSequence")]
+    return tuple(one for one in found if one)
 
 
 def _whole(value: float | None) -> int | None:
@@ -177,10 +197,13 @@ def _middle(groups: Sequence[Dataset], keyword: str) -> float | None:
 
 
 def _apart(values: Sequence[float]) -> tuple[float, ...]:
-    """Return the values that differ by more than rounding, rising; zero means not stated."""
+    """Return the echoes that clearly differ, rising; zero means not stated.
+
+    Passes of one acquisition, and echoes that adapt to the field of view, differ by some milliseconds.
+    """
     kept: list[float] = []
     for value in sorted(value for value in values if value > 0):
-        if not kept or value - kept[-1] > _SAME_ECHO_MS:
+        if not kept or value - kept[-1] > max(_SAME_ECHO_MS, _SAME_ECHO_SHARE * kept[-1]):
             kept.append(value)
     return tuple(kept)
 
@@ -245,16 +268,23 @@ def _places(headers: Sequence[Dataset]) -> tuple[Places | None, tuple[str, str] 
         return None, (code, str(error) if isinstance(error, UnsuitableImage) else "an image has no identity")
     directions = np.array([plane.orientation for plane in planes], dtype=np.float64).reshape(-1, 2, 3)
     normals = np.cross(directions[:, 0], directions[:, 1])
-    normal = normals[0] / np.linalg.norm(normals[0])
-    distinct: list[np.ndarray] = []
-    for one in normals:
-        if all(1 - abs(float(one @ other)) > _SAME_DIRECTION for other in distinct):
-            distinct.append(one)
-    along = np.unique(np.round(np.array([plane.position for plane in planes]) @ normal, 2))
+    groups: list[list[int]] = []
+    for index, one in enumerate(normals):
+        for group in groups:
+            if 1 - abs(float(one @ normals[group[0]])) <= _SAME_DIRECTION:
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    aligned = max(groups, key=len)
+    first = planes[aligned[0]]
+    normal = normals[aligned[0]] / np.linalg.norm(normals[aligned[0]])
+    along = np.unique(np.round(np.array([planes[index].position for index in aligned]) @ normal, 2))
     gap = float(np.median(np.diff(along))) if len(along) > 1 else 0.0
-    rows, columns = planes[0].shape
-    spacing = planes[0].pixel_spacing
-    sides = np.stack([directions[0, 0] * columns * spacing[1], directions[0, 1] * rows * spacing[0],
+    rows, columns = first.shape
+    spacing = first.pixel_spacing
+    row, column = directions[aligned[0]]
+    sides = np.stack([row * columns * spacing[1], column * rows * spacing[0],
                       normal * (along[-1] - along[0] + gap)])  # fmt: skip
     extent = np.abs(sides).max(axis=0)
     if not all(math.isfinite(value) for value in extent):
@@ -265,6 +295,7 @@ def _places(headers: Sequence[Dataset]) -> tuple[Places | None, tuple[str, str] 
         gap_mm=gap,
         positions=len(along),
         images=len(planes),
-        orientations=len(distinct),
+        aligned=len(aligned),
+        orientations=len(groups),
         extent_mm=(float(extent[0]), float(extent[1]), float(extent[2])),
     ), None

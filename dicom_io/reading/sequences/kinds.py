@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Final
 
 from dicom_io.reading.attributes import shown
-from dicom_io.reading.sequences.facts import SeriesFacts
+from dicom_io.reading.sequences.body_part import is_of_another_part
+from dicom_io.reading.sequences.facts import Places, SeriesFacts
+from dicom_io.reading.sequences.physics import allowed_by
 from dicom_io.reading.sequences.words import named
 
 __all__ = ["KINDS", "SET_ASIDE_CODES", "SetAside", "kind_of"]
@@ -29,10 +32,23 @@ class _Kind:
     types: frozenset[str] = frozenset()
     pulses: str = ""
     weak: frozenset[str] = frozenset()
+    refuted: frozenset[str] = frozenset()
 
 
-def _kind(code: str, reason: str, words: str, types: str = "", pulses: str = "", *, weak: str = "") -> _Kind:
-    """Return a kind; its ``weak`` words do not count beside the name of a sequence ("FLAIR ASSET")."""
+def _kind(
+    code: str,
+    reason: str,
+    words: str,
+    types: str = "",
+    pulses: str = "",
+    *,
+    weak: str = "",
+    refuted: str = "",
+) -> _Kind:
+    """Return a kind; its ``weak`` words do not count beside the name of a sequence ("FLAIR ASSET").
+
+    Its ``refuted`` words do not count beside a name with which the times agree ("T2 FLAIR RESOLVE OFF").
+    """
     return _Kind(
         code,
         reason,
@@ -40,6 +56,7 @@ def _kind(code: str, reason: str, words: str, types: str = "", pulses: str = "",
         frozenset(types.split("|")) - {""},
         pulses,
         frozenset(weak.split()),
+        frozenset(refuted.split()),
     )
 
 
@@ -60,32 +77,36 @@ KINDS: Final = (
     _kind(
         "spectroscopy",
         "it is a spectroscopy, or places one",
-        "MRS SVS CSI SPECTRO SPECTROSCOPY SPECTRUM PRESS STEAM METABOLITE",
+        "MRS SVS CSI SPECTRO SPECTROSCOPY SPECTRUM METABOLITE",
         "SPECTROSCOPY|SPECTRO",
         r"^\*?(CSI|SVS)",
+        refuted="PRESS STEAM",
     ),
     _kind(
         "diffusion",
         "it is diffusion-weighted or a map of diffusion",
-        "DWI DTI DIFF DIFFUSION ADC EADC DADC TRACE TRACEW FA COLFA TENSOR DKI NODDI IVIM HARDI RESOLVE MSH "
+        "DWI DTI DIFFUSION ADC EADC DADC TRACE TRACEW FA COLFA TENSOR DKI NODDI IVIM HARDI MSH "
         "DWIBS EDWI DSI TRACT TRACTOGRAPHY DW",
         "DIFFUSION|ADC|TRACEW|FA|TENSOR|EADC|DIFFUSION_ANISO|ISOTROPIC|CALC_BVALUE",
         r"EP_B|DWI|DWSE|EP_CALC",
+        refuted="DIFF RESOLVE",
     ),
     _kind(
         "perfusion",
         "it is a perfusion, functional or dynamic series, or a map of one",
         "PERF PERFUSION DSC DCE ASL PASL CASL PCASL PWI CBF CBV RCBV RCBF MTT TTP TMAX KTRANS KEP BOLD FMRI "
-        "RESTING RSFMRI DYNAMIC DYN DYNA GBP PBP RELCBV RELCBF RELMTT LEAKAGE TWIST GRASP CEST APT APTW",
+        "RESTING RSFMRI DYNAMIC GBP PBP RELCBV RELCBF RELMTT LEAKAGE TWIST GRASP CEST APT APTW",
         "PERFUSION|ASL|CBF|CBV|MTT|TTP|RCBV|RCBF|FMRI|CEREBRAL_BLOOD_FLOW|TIME_COURSE",
         r"PCASL|PASL|TGSE",
+        refuted="DYN DYNA",
     ),
     _kind(
         "susceptibility",
         "it is weighted by susceptibility (T2*)",
-        "SWI SWAN SWIP VENBOLD SWIPHASE T2STAR HEMO HAEMO HEME MEDIC MERGE QSM FSBB BSI MAGSWI",
+        "SWI SWAN SWIP VENBOLD SWIPHASE T2STAR HEMO HAEMO HEME QSM FSBB BSI MAGSWI",
         "SWI|MNIP|SUSCEPTIBILITY|T2_STAR|MINIMUM",
         r"SWI|^\*?ME2D",
+        refuted="MEDIC MERGE",
     ),
     _kind(
         "angiography",
@@ -110,9 +131,10 @@ KINDS: Final = (
     _kind(
         "map",
         "it is a computed map, no image of the scanner",
-        "MAP MAPS T1MAP T2MAP MAPIT R1 R2 R2STAR T1RHO MYELIN MTR MAGIC SYMRI SYNTHETIC SYNTH STDDEV "
-        "SEGMENTATION OVERLAY FUSION FUSED",
+        "T1MAP T2MAP MAPIT R2STAR T1RHO MYELIN MTR MAGIC SYMRI SYNTHETIC SYNTH STDDEV "
+        "SEGMENTATION OVERLAY FUSED",
         "T1 MAP|T2 MAP|T2_MAP|T1_MAP|R2_MAP|R2_STAR_MAP|B0|B1|MAP|STD_DEVIATION|FUSED|SYNTHETIC",
+        refuted="MAP MAPS R1 R2 FUSION",
     ),
     _kind(
         "fat-image",
@@ -158,18 +180,13 @@ _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _MR_IMAGES = frozenset(f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".4"))
 _MR_SPECTROSCOPY = "1.2.840.10008.5.1.4.1.1.4.2"
 _SCREENS = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREENSAVE", "VXTL STATE", "PASTED", "CSA REPORT"))
-_HEAD = tuple(
-    "HEAD BRAIN SKULL CRAN NEURO CEREB KOPF HIRN TETE WHOLEBODY PITUIT ORBIT IAC FACE TESTA CABEZA ENCEPH "
-    "ENCEF SELLA CNS".split()
-)
-_OTHER_PARTS = frozenset(
-    "SPINE CSPINE TSPINE LSPINE LUMBAR THORACIC CERVICAL KNEE SHOULDER HIP ANKLE WRIST ELBOW FOOT HAND "
-    "PELVIS PROSTATE ABDOMEN LIVER KIDNEY BREAST HEART CARDIAC CHEST NECK HWS LWS BWS KNIE MRCP".split()
-)
-# No hand is imaged by FLAIR: "FLAIR HAND" is an injection by hand, as "HAND INJ" is anywhere.
-_NOT_BY_FLAIR = frozenset(("HAND",))
 _SEQUENCES = ("T1", "T2", "FLAIR")
+_MAPS = frozenset(("MAP", "MAPS"))
 _FEWEST_SLICES = 3
+# Beside a full stack, this many or this share of the images may be strays of another orientation.
+_FULL_STACK = 12
+_STRAYS = 3
+_STRAY_SHARE = 0.1
 _B_VALUE = re.compile(r"B ?\d{1,4}")
 # Beside the name of a sequence these are more often fields ("FLAIR B1 corr") than diffusion.
 _WEAK_B_VALUE = re.compile(r"B ?\d")
@@ -192,6 +209,12 @@ def kind_of(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:
     if positions < _FEWEST_SLICES:
         return SetAside("few-slices", f"it has {positions} slices, at least {_FEWEST_SLICES} make a volume")
     return None
+
+
+def _is_stack(places: Places) -> bool:
+    """Return whether all but a few images of a series are one full stack: no localiser, nor a volume yet."""
+    most = max(_STRAYS, _STRAY_SHARE * places.aligned)
+    return places.positions >= _FULL_STACK and places.images - places.aligned <= most
 
 
 def _object(facts: SeriesFacts, _: tuple[str, ...]) -> SetAside | None:
@@ -218,31 +241,26 @@ def _pixels(facts: SeriesFacts, _: tuple[str, ...]) -> SetAside | None:
     return None
 
 
-def _body_part(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:
-    part = facts.body_part
-    if part and any(word in part for word in _HEAD):
-        return None
-    others = _OTHER_PARTS & frozenset(tokens)
-    if named(tokens).base == "FLAIR":
-        others -= _NOT_BY_FLAIR
-    if others and not any(token.startswith(_HEAD) for token in tokens):
-        return SetAside("wrong-body-part", "the series is named after another body part than the head")
-    compact = "".join(character for character in part if character.isalnum())
-    if compact and any(compact.startswith(word) for word in _OTHER_PARTS):
-        return SetAside("wrong-body-part", f"Body Part Examined is {shown(part)}, not the head")
-    return None
+def _body_part(facts: SeriesFacts, _: tuple[str, ...]) -> SetAside | None:
+    reason = is_of_another_part(facts)
+    return SetAside("wrong-body-part", reason) if reason else None
 
 
 def _by_words(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:  # noqa: PLR0911 - one for each rule
     found = frozenset(tokens)
     base = named(tokens).base
     weighted = base in ("T1", "FLAIR")
+    agrees = base in _SEQUENCES and base in allowed_by(facts).bases
+    # A derived or echo-planar series may be what the word says, whatever times it states.
+    agrees = agrees and not (facts.derived or "EP" in facts.techniques or _names_map(tokens))
     for kind in KINDS:
         if facts.image_type & kind.types or facts.acquisition_contrasts & kind.types:
             return SetAside(kind.code, kind.reason)
         if kind.pulses and any(re.search(kind.pulses, name) for name in facts.pulse_names):
             return SetAside(kind.code, kind.reason)
         words = kind.words if base in _SEQUENCES else kind.words | kind.weak
+        if not agrees or (kind.code == "perfusion" and _is_repeated(facts)):
+            words |= kind.refuted
         # "T1 STIR" does not exist, "T1 FLAIR STIR plane" and the like do: the weighting named leads.
         if found & words and not (kind.code == "fat-nulled" and weighted):
             return SetAside(kind.code, kind.reason)
@@ -259,9 +277,22 @@ def _by_words(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:  
     return None
 
 
+def _names_map(tokens: tuple[str, ...]) -> bool:
+    """Return whether tokens name a map after its weighting: "T1 map", not "FLAIR 2D map"."""
+    beside = [pair[::step] for pair in itertools.pairwise(tokens) for step in (1, -1)]
+    return any(
+        word in _MAPS and (other in ("R1", "R2") or named((other,)).base in ("T1", "T2"))
+        for word, other in beside
+    )
+
+
+def _is_repeated(facts: SeriesFacts) -> bool:
+    return facts.places is not None and facts.places.images > facts.places.positions
+
+
 def _by_technique(facts: SeriesFacts, tokens: tuple[str, ...]) -> SetAside | None:  # noqa: PLR0911 - one for each rule
     places = facts.places
-    if places is not None and places.orientations > 1:
+    if places is not None and places.orientations > 1 and not _is_stack(places):
         return SetAside(
             "localiser", f"it holds slices of {places.orientations} orientations, like a localiser"
         )

@@ -11,6 +11,7 @@ from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.sequences import (
     RANKING_RULES,
     RECOGNITION_RULES,
+    SET_ASIDE_CODES,
     SeriesDescription,
     choose_series,
     describe_series,
@@ -174,14 +175,14 @@ def test_the_image_decides_where_name_and_times_contradict_each_other() -> None:
 
 
 def test_a_series_that_nothing_recognises_is_not_used() -> None:
-    one = described("Axial", "a")
+    one = described("Axial", "a", BodyPartExamined="HEAD")
     found = choose_by_features([one], images((one, "nothing")), ALL)
     assert found.by_sequence == {}
     assert found.codes == {one.series_instance_uid: "unrecognised"}
 
 
 def test_tags_are_followed_where_the_image_says_nothing() -> None:
-    one = described("FLAIR", "a", **made.FLAIR)
+    one = described("FLAIR BRAIN", "a", **made.FLAIR)
     found = choose_by_features([one], images((one, "nothing")), ["FLAIR"])
     assert found.by_sequence == {"FLAIR": one.series_instance_uid}
     assert found.remarks == ()
@@ -203,7 +204,7 @@ def test_sure_tags_are_followed_with_a_remark() -> None:
 
 
 def test_of_equal_candidates_the_one_whose_image_agrees_is_used() -> None:
-    silent = described("FLAIR", "a", slices=48, gap=3.0, **made.FLAIR)
+    silent = described("FLAIR", "a", BodyPartExamined="HEAD", slices=48, gap=3.0, **made.FLAIR)
     agrees = described("FLAIR", "b", **made.FLAIR)
     found = choose_by_features([silent, agrees], images((silent, "nothing"), (agrees, "FLAIR")), ["FLAIR"])
     assert found.by_sequence == {"FLAIR": agrees.series_instance_uid}
@@ -252,6 +253,58 @@ def test_a_named_pre_contrast_series_stays_one_where_nothing_confirms_enhancemen
     assert set(found.by_sequence) == {"T1"}
 
 
+def between(first: str, second: str, share: float) -> Features:
+    """Return features on the way from one typical head to another."""
+    one, other = features_like(first), features_like(second)
+    assert one is not None
+    assert other is not None
+    return (1 - share) * one + share * other
+
+
+@pytest.mark.parametrize("wanted", [("T1", "FLAIR"), ("T1C", "FLAIR"), ALL])
+@pytest.mark.parametrize("share", [0.0, 0.35])
+def test_t1_and_flair_that_look_swapped_are_remarked_upon_where_tags_are_only_likely(
+    wanted: tuple[str, ...], share: float
+) -> None:
+    name = "AX T1 post" if "T1" not in wanted else "AX T1 pre"
+    first, second = described(name, "a", SeriesNumber=3), described("AX FLAIR", "b", SeriesNumber=4)
+    looks = {
+        first.series_instance_uid: between("FLAIR", "T1", share),
+        second.series_instance_uid: between("T1", "FLAIR", share),
+    }
+    found = choose_by_features([first, second], looks.__getitem__, wanted)
+    if not share:
+        # Each alone is clear enough not to be used as what it is named.
+        assert set(found.codes.values()) == {"image-contradicts-tags"}
+        return
+    assert set(found.by_sequence.values()) == set(looks)
+    assert found.remarks == (
+        "series 3 and series 4: the images look as if "
+        f"{'T1' if 'T1' in wanted else 'T1 with contrast'} and FLAIR were named the wrong way round; "
+        "the tags are followed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("looks", "times"),
+    [
+        ((0.65, 0.65), ({}, {})),  # as named
+        ((0.35, 0.65), ({}, {})),  # one of them only
+        ((0.35, 0.35), ({}, made.FLAIR)),  # one of them sure
+        ((0.35, 0.35), (made.T1, {})),
+    ],
+)
+def test_nothing_is_said_where_t1_and_flair_do_not_speak_together(
+    looks: tuple[float, float], times: tuple[dict, dict]
+) -> None:
+    first, second = described("AX T1 pre", "a", **times[0]), described("AX FLAIR", "b", **times[1])
+    seen = {
+        first.series_instance_uid: between("FLAIR", "T1", looks[0]),
+        second.series_instance_uid: between("T1", "FLAIR", looks[1]),
+    }
+    assert choose_by_features([first, second], seen.__getitem__, ["T1", "FLAIR"]).remarks == ()
+
+
 def test_what_is_not_wanted_says_so() -> None:
     four = study()
     found = choose_by_features(four.values(), images(*((one, name) for name, one in four.items())), ["FLAIR"])
@@ -279,10 +332,16 @@ def test_volumes_of_any_orientation_are_seen_axially(order: tuple[int, int, int]
     np.testing.assert_allclose(found, expected)
 
 
-def test_a_constant_volume_is_no_head_and_tags_decide() -> None:
-    one = described("T2 FLAIR", "a", **made.FLAIR)
+def test_a_constant_volume_is_no_head_and_tags_decide_where_they_name_one() -> None:
+    named = described("T2 FLAIR", "a", BodyPartExamined="HEAD", **made.FLAIR)
+    silent = described("T2 FLAIR", "a", **made.FLAIR)
     blank = Volume(np.full((5, 64, 64), 3), np.eye(4), coordinate_system="PATIENT")
-    assert choose_series([one], lambda _: blank, ["FLAIR"]).by_sequence == {"FLAIR": one.series_instance_uid}
+    assert choose_series([named], lambda _: blank, ["FLAIR"]).by_sequence == {
+        "FLAIR": named.series_instance_uid
+    }
+    found = choose_series([silent], lambda _: blank, ["FLAIR"])
+    assert set(found.codes.values()) == {"no-head"}
+    assert SET_ASIDE_CODES.isdisjoint(found.codes.values())
 
 
 def test_rules_are_short_lines_for_a_manifest() -> None:
