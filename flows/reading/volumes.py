@@ -261,7 +261,11 @@ def prepare(gathered: Gathered, manifest: PackageManifest, folder: Path) -> Prep
         *gathered.not_read,
         *(series.not_read(uid, error.code, str(error)) for uid, error in series.failed.items()),
         *(
-            series.not_read(uid, "not-chosen", f"{series.descriptions[uid].name} is not used: {reason}")
+            series.not_read(
+                uid,
+                "no-head" if choice.codes[uid] == "no-head" else "not-chosen",
+                f"{series.descriptions[uid].name} is not used: {reason}",
+            )
             for uid, reason in choice.not_used.items()
             if uid not in series.failed
         ),
