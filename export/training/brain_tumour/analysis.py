@@ -26,7 +26,7 @@ from export.training.brain_tumour.evaluation import (
     unseen_by,
     usable,
 )
-from export.training.brain_tumour.figures import agreement, dice
+from export.training.brain_tumour.figures import agreement, around, dice
 from export.training.brain_tumour.rules import Rules
 from export.training.statistics import mean_figure
 from models.brain_tumour.rules import reported
@@ -59,6 +59,8 @@ class Choice:
 def rule_curve(probability: NDArray[np.float32], truth: NDArray[np.bool_]) -> Values:
     """Return Dice by threshold and rule: ``LEAST_ML`` in turn, then the largest part alone."""
     table = np.empty((len(THRESHOLDS), len(LEAST_ML) + 1))
+    box = around(truth, probability >= THRESHOLDS[0])
+    truth, probability = truth[box], probability[box]
     total = int(truth.sum())
     for row, threshold in enumerate(THRESHOLDS):
         marks, count = ndimage.label(probability >= threshold, _BLOCK)
@@ -107,8 +109,10 @@ def case_row(truth: NDArray[np.bool_], parts: Sequence[NDArray[np.uint8]], choic
     level = round(255 * choice.threshold)
     counts.add(np.stack([part >= level for part in parts]))
     marked = probability >= choice.threshold
-    alone = [dice(truth, masked(mean_probability([part]), choice)) for part in parts]
-    row: Row = {"voxels": int(truth.sum())} | agreement(truth, masked(probability, choice)).as_row()
+    box = around(truth, np.max(parts, axis=0) >= level)
+    alone = [dice(truth[box], masked(mean_probability([part[box]]), choice)) for part in parts]
+    answer = masked(probability[box], choice)
+    row: Row = {"voxels": int(truth.sum())} | agreement(truth[box], answer).as_row()
     if len(parts) > 1:
         row["pairwise_dice"] = float(np.mean(counts.dice()))
     return row | {

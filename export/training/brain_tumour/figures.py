@@ -111,7 +111,7 @@ def _lesions(truth: Mask, predicted: Mask) -> tuple[int, int, int]:
     return hits, int(large.sum()), int(((sizes >= LEAST_LESION) & (shared == 0)).sum())
 
 
-def _around(truth: Mask, predicted: Mask) -> tuple[slice, ...]:
+def around(truth: Mask, predicted: Mask) -> tuple[slice, ...]:
     """Return the box around both masks: nothing outside it takes part in any figure."""
     either = truth | predicted
     if not either.any():
@@ -122,7 +122,7 @@ def _around(truth: Mask, predicted: Mask) -> tuple[slice, ...]:
 
 def agreement(truth: Mask, predicted: Mask) -> Agreement:
     """Compare a predicted mask with the true one."""
-    box = _around(truth, predicted)
+    box = around(truth, predicted)
     truth, predicted = truth[box], predicted[box]
     onward, back, alone = _distances(truth, predicted)
     far = np.concatenate([*onward, *back]) if onward else np.zeros(0)
