@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from models.geometry.grids import working_grid
 from models.geometry.heads import CoarseHead, coarse_head
 from models.geometry.registration import (
-    LEAST_SIMILARITY,
+    ANOTHER_HEAD,
+    LEAST_AS_TOLD,
     WORKING_MM,
     around,
     doubts,
@@ -49,7 +50,8 @@ def align(
 
     A series in the frame of reference of the reference series is placed as its headers say; where the head
     has clearly moved between both series, the motion is put right and told. A series in another frame of
-    reference is registered.
+    reference is registered. A series that cannot be used is dropped; the study fails only where the
+    reference cannot be read, or where the images say that another head may be among them.
 
     Parameters
     ----------
@@ -66,16 +68,16 @@ def align(
     Returns
     -------
     AlignedStudy
-        Series that show less than 90 % of the head of the reference, or that are too coarse, are in
-        ``dropped``. They are missing: nothing is filled in for them.
+        In ``dropped`` are series that are too coarse, show no head or less than 90 % of the head of the
+        reference, have too little in common with it, or whose place is in doubt. They are missing: nothing
+        is filled in for them.
 
     Raises
     ------
     AlignmentFailed
-        ``no-head``: there is none in the reference, or in a series that has to be registered;
-        ``too-coarse``: the reference is; ``different-field-of-view``: a series that has to be registered
-        shows less than 30 % of the head; ``alignment-failed``: two series do not show the same head, or it
-        is not certain how one lies upon the other.
+        ``no-head``: there is none in the reference; ``too-coarse``: the reference is; ``alignment-failed``:
+        a series shows all of the head of the reference and still has next to nothing in common with it,
+        registered or not (:data:`models.geometry.registration.ANOTHER_HEAD`): it may be of another person.
     ValueError
         The reference is not among the volumes, or a volume is of another sequence than its name says.
     """
@@ -103,9 +105,12 @@ def align(
                 f"(at most {coarsest_mm:g})"
             )
             continue
-        found, told = _placed(fixed, moving, source)
-        if found is None or found.coverage < _LEAST_COVERAGE:
-            dropped[name] = told if found is None else _too_little(found.coverage, reference)
+        try:
+            found, told = _placed(fixed, moving, source)
+        except _Unusable as error:
+            dropped[name] = error.reason
+            if error.found is not None:
+                quality[name] = error.found
             continue
         quality[name] = found
         remarks += [f"{in_words(name)}: {told}"] if told else []
@@ -117,25 +122,43 @@ def align(
     return AlignedStudy(sequences, grid, source, dropped, tuple(remarks), quality)
 
 
-def _placed(fixed: CoarseHead, series: SeriesVolume, source: SeriesVolume) -> tuple[Registration | None, str]:
-    """Return how a series lies upon the reference, or None; and what people must know of it."""
+class _Unusable(Exception):
+    """A series cannot be used, though nothing says that the study is not of one person."""
+
+    def __init__(self, reason: str, found: Registration | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.found = found
+
+
+def _placed(fixed: CoarseHead, series: SeriesVolume, source: SeriesVolume) -> tuple[Registration, str]:
+    """Return how a series lies upon the reference, and what people must know of it."""
     moving = coarse_head(series.volume, WORKING_MM)
-    frame = series.volume.frame_of_reference_uid
-    if frame is None or frame != source.volume.frame_of_reference_uid:
-        return _registered(fixed, moving, series, source)
     if not moving.region.any():
-        return None, "no head is found in the series"
+        raise _Unusable("no head is found in the series")
+    frame = series.volume.frame_of_reference_uid
+    same_frame = frame is not None and frame == source.volume.frame_of_reference_uid
+    find = _in_one_frame if same_frame else _registered
+    found, told = find(fixed, moving, series, source)
+    if found.coverage < _LEAST_COVERAGE:
+        raise _Unusable(_too_little(found.coverage, source.sequence), found)
+    return found, told
+
+
+def _in_one_frame(
+    fixed: CoarseHead, moving: CoarseHead, series: SeriesVolume, source: SeriesVolume
+) -> tuple[Registration, str]:
     trusted = _as_told(fixed, moving)
     if trusted.coverage < _COMPARABLE:
-        return None, _too_little(trusted.coverage, source.sequence)
+        raise _Unusable(_too_little(trusted.coverage, source.sequence), trusted)
     if _best_trial(fixed, moving) - 1 <= _WORTH_A_SEARCH * (trusted.similarity_before - 1):
-        _check_similar(trusted, series, source)
+        _check_similar(trusted, fixed, moving, series, source)
         return trusted, ""
     found = register_heads(fixed, moving, near=True)
     better = found.similarity_after - 1 >= _CLEARLY_BETTER * (found.similarity_before - 1)
     distance = largest_distance(fixed, found.matrix, np.eye(4))
     if not better or distance < _MOVED_MM:
-        _check_similar(trusted, series, source)
+        _check_similar(trusted, fixed, moving, series, source)
         return replace(trusted, consistency_mm=found.consistency_mm), ""
     reasons = doubts(found)
     if not reasons:
@@ -143,29 +166,29 @@ def _placed(fixed: CoarseHead, series: SeriesVolume, source: SeriesVolume) -> tu
             f"the head moved by up to {distance:.1f} mm between this series and "
             f"{in_words(source.sequence)}; this is put right"
         )
-    _check_similar(trusted, series, source)
-    raise AlignmentFailed(
-        "alignment-failed",
-        f"{in_words(series.sequence)} does not lie where its headers say beside "
-        f"{in_words(source.sequence)}, and where it lies is not certain: {'; '.join(reasons)}",
+    _check_similar(trusted, fixed, moving, series, source)
+    raise _Unusable(
+        f"it does not lie where its headers say beside {in_words(source.sequence)}, and where it lies is "
+        f"not certain: {'; '.join(reasons)}",
+        found,
     )
 
 
 def _registered(
     fixed: CoarseHead, moving: CoarseHead, series: SeriesVolume, source: SeriesVolume
 ) -> tuple[Registration, str]:
-    words = f"{in_words(series.sequence)} to {in_words(source.sequence)}"
-    if not moving.region.any():
-        raise AlignmentFailed("no-head", f"{in_words(series.sequence)}: no head is found in the series")
+    reference = in_words(source.sequence)
     found = register_heads(fixed, moving)
     reasons = doubts(found)
     if reasons:
-        code = "different-field-of-view" if found.coverage < _COMPARABLE else "alignment-failed"
-        raise AlignmentFailed(
-            code, f"{words}, which have different frames of reference: {'; '.join(reasons)}"
+        _check_same_head(found, _as_told(fixed, moving).coverage, series, source)
+        raise _Unusable(
+            f"it has another frame of reference than {reference}, and how it lies upon it is not certain: "
+            f"{'; '.join(reasons)}",
+            found,
         )
     return found, (
-        f"registered to {in_words(source.sequence)}, which has another frame of reference: moved by "
+        f"registered to {reference}, which has another frame of reference: moved by "
         f"{found.translation_mm:.1f} mm, turned by {found.rotation_deg:.1f} degrees"
     )
 
@@ -186,13 +209,39 @@ def _best_trial(fixed: CoarseHead, moving: CoarseHead) -> float:
     return max(measured(fixed, moving, trial)[0] for trial in trials)
 
 
-def _check_similar(trusted: Registration, series: SeriesVolume, source: SeriesVolume) -> None:
-    if trusted.similarity_before < LEAST_SIMILARITY:
+def _check_similar(
+    trusted: Registration,
+    fixed: CoarseHead,
+    moving: CoarseHead,
+    series: SeriesVolume,
+    source: SeriesVolume,
+) -> None:
+    if trusted.similarity_before >= LEAST_AS_TOLD:
+        return
+    if trusted.similarity_before < ANOTHER_HEAD and trusted.coverage >= _LEAST_COVERAGE:
+        _check_same_head(register_heads(fixed, moving), trusted.coverage, series, source)
+    raise _Unusable(
+        f"it has too little in common with {in_words(source.sequence)} to be certain that both show the "
+        f"same head (normalised mutual information {trusted.similarity_before:.3f}, at least "
+        f"{LEAST_AS_TOLD})",
+        trusted,
+    )
+
+
+def _check_same_head(
+    found: Registration, told_coverage: float, series: SeriesVolume, source: SeriesVolume
+) -> None:
+    """Fail where all of the head would be shown and nothing of it is found again.
+
+    A search for what is not there runs off to anywhere: the coverage where the headers say counts as well.
+    """
+    best = max(found.similarity_before, found.similarity_after)
+    if max(found.coverage, told_coverage) >= _LEAST_COVERAGE and best < ANOTHER_HEAD:
         raise AlignmentFailed(
             "alignment-failed",
-            f"{in_words(series.sequence)} and {in_words(source.sequence)} have too little in common to show "
-            f"the same head (normalised mutual information {trusted.similarity_before:.3f}, at least "
-            f"{LEAST_SIMILARITY})",
+            f"{in_words(series.sequence)} and {in_words(source.sequence)} have so little in common that "
+            f"they may show two heads (normalised mutual information {best:.3f} at best, below "
+            f"{ANOTHER_HEAD})",
         )
 
 

@@ -25,7 +25,7 @@ class AlignmentFailed(Exception):
     Parameters
     ----------
     code : str
-        Stable, for machines: ``alignment-failed``, ``different-field-of-view``, ``no-head``, ``too-coarse``.
+        Stable, for machines: ``alignment-failed``, ``no-head``, ``too-coarse``.
     reason : str
         In words, without anything that identifies a patient.
     """

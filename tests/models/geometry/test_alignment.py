@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 from highdicom import Volume
+from numpy.typing import NDArray
+from scipy import ndimage
 
-from models.geometry import AlignedStudy, AlignmentFailed, align, axial_view, working_grid
+from models.geometry import AlignedStudy, AlignmentFailed, SeriesVolume, align, axial_view, working_grid
 from models.geometry.grids import is_same_grid
-from tests.models.geometry.heads import grid, head, rigid, series
+from models.geometry.registration import ANOTHER_HEAD, LEAST_AS_TOLD
+from tests.lgg import load_patient
+from tests.models.geometry.heads import FRAME, grid, head, rigid, series
 
 AXIAL = grid((5, 1.84, 1.84), (170, 230, 220))
 FINE = grid((2.5, 2.5, 2.5), (180, 210, 210), order=(0, 2, 1), signs=(1, -1, 1))
@@ -28,6 +34,19 @@ def study(*given):  # type: ignore[no-untyped-def]
 
 def elsewhere(volume: Volume) -> Volume:
     return Volume(volume.array, volume.affine, "PATIENT", frame_of_reference_uid=OTHER)
+
+
+def with_grain(volume: Volume, amount: float) -> Volume:
+    grain = np.random.default_rng(7).normal(0, amount, volume.spatial_shape)
+    values = np.clip(volume.array + grain, 0, 8000).astype(np.int16)
+    return Volume(values, volume.affine, "PATIENT", frame_of_reference_uid=volume.frame_of_reference_uid)
+
+
+def other_inside(volume: Volume) -> NDArray[np.int16]:
+    """Return a head of the same outline with other folds."""
+    folds = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=volume.spatial_shape), (1.5, 4, 4))
+    values = 500 + 120 * folds / folds.std()
+    return np.where(volume.array > 100, np.clip(values, 50, 900), 0).astype(np.int16)
 
 
 def wrong_by(aligned: AlignedStudy, name: str) -> float:
@@ -116,23 +135,59 @@ def test_another_frame_of_reference_is_registered_and_told() -> None:
     assert wrong_by(aligned, "T1C") < 110
 
 
-def test_noise_in_another_frame_of_reference_fails_the_study() -> None:
-    values = np.random.default_rng(4).integers(0, 1000, AXIAL.spatial_shape).astype(np.int16)
-    noise = series("T1", elsewhere(Volume(values, AXIAL.affine, "PATIENT")))
-    with pytest.raises(AlignmentFailed) as error:
-        align(study(of("FLAIR", AXIAL), noise), "FLAIR", 1.84)
-    assert error.value.code in {"alignment-failed", "no-head"}
-    assert error.value.reason.startswith("T1")
+def test_a_slab_in_another_frame_of_reference_is_dropped() -> None:
+    slab = elsewhere(head(grid((3, 1.84, 1.84), (15, 200, 180), centre_mm=(0, 10, 20)), "T1c"))
+    aligned = align(study(of("FLAIR", AXIAL), of("T1", AXIAL), series("T1C", slab)), "FLAIR", 1.84)
+    assert set(aligned.sequences) == {"FLAIR", "T1"} and set(aligned.dropped) == {"T1C"}
+    assert aligned.dropped["T1C"].startswith("it has another frame of reference than FLAIR, and")
+    assert "of the head is in the field of view" in aligned.dropped["T1C"]
+    assert aligned.quality["T1C"].coverage < 0.3
 
 
-def test_noise_in_the_same_frame_of_reference_is_not_read() -> None:
-    values = np.random.default_rng(4).integers(0, 1000, AXIAL.spatial_shape).astype(np.int16)
-    noise = series(
-        "T1", Volume(values, AXIAL.affine, "PATIENT", frame_of_reference_uid=AXIAL.frame_of_reference_uid)
-    )
-    with pytest.raises(AlignmentFailed, match="T1 and FLAIR have too little in common") as error:
-        align(study(of("FLAIR", AXIAL), noise), "FLAIR", 1.84)
+def test_an_empty_series_in_another_frame_of_reference_is_dropped() -> None:
+    empty = elsewhere(Volume(np.zeros(AXIAL.spatial_shape, dtype=np.int16), AXIAL.affine, "PATIENT"))
+    aligned = align(study(of("FLAIR", AXIAL), series("T1", empty)), "FLAIR", 1.84)
+    assert aligned.dropped == {"T1": "no head is found in the series"}
+
+
+def test_a_registration_in_doubt_drops_the_series() -> None:
+    far = head(AXIAL, "T1", moved=rigid((0, 0, 65)), seed=5)
+    aligned = align(study(of("FLAIR", AXIAL), series("T1", elsewhere(far))), "FLAIR", 1.84)
+    assert set(aligned.sequences) == {"FLAIR"}
+    assert "how it lies upon it is not certain" in aligned.dropped["T1"]
+
+
+def test_a_series_with_little_in_common_is_dropped() -> None:
+    faint = with_grain(head(AXIAL, "T1"), 1000)
+    aligned = align(study(of("FLAIR", AXIAL), series("T1", faint)), "FLAIR", 1.84)
+    assert set(aligned.sequences) == {"FLAIR"}
+    assert "too little in common with FLAIR to be certain" in aligned.dropped["T1"]
+    assert ANOTHER_HEAD <= aligned.quality["T1"].similarity_before < LEAST_AS_TOLD
+
+
+def test_noise_that_fills_the_field_of_view_fails_the_study() -> None:
+    thick = grid((8, 2.9, 2.9), (170, 230, 220))
+    values = np.random.default_rng(4).integers(0, 1000, thick.spatial_shape).astype(np.int16)
+    noise = Volume(values, thick.affine, "PATIENT", frame_of_reference_uid=OTHER)
+    with pytest.raises(AlignmentFailed, match="T1 and FLAIR have so little in common") as error:
+        align(study(of("FLAIR", thick), series("T1", noise)), "FLAIR", 2.9)
     assert error.value.code == "alignment-failed"
+
+
+@pytest.mark.parametrize("frame", [FRAME, OTHER])
+def test_another_head_fails_the_study(frame: str) -> None:
+    found = other_inside(head(AXIAL, "T1"))
+    other = Volume(found, AXIAL.affine, "PATIENT", frame_of_reference_uid=frame)
+    with pytest.raises(AlignmentFailed, match="they may show two heads") as error:
+        align(study(of("FLAIR", AXIAL), series("T1", other)), "FLAIR", 1.84)
+    assert error.value.code == "alignment-failed"
+
+
+def test_a_part_of_another_head_is_dropped() -> None:
+    values = other_inside(head(AXIAL, "T1"))[:20]
+    part = Volume(values, AXIAL.affine, "PATIENT", frame_of_reference_uid=FRAME)
+    aligned = align(study(of("FLAIR", AXIAL), series("T1", part)), "FLAIR", 1.84)
+    assert set(aligned.sequences) == {"FLAIR"} and set(aligned.dropped) == {"T1"}
 
 
 def test_an_empty_series_is_dropped() -> None:
@@ -191,6 +246,28 @@ def test_a_coronal_reference_is_read_in_axial_slices() -> None:
     assert is_same_grid(aligned.grid, working_grid(coronal, 1.6))
     assert aligned.grid.spacing == pytest.approx((1.6, 1.6, 1.6))
     assert axial_view(aligned.grid).order == (0, 1, 2)
+
+
+def of_patient(name: str, sequence: str) -> SeriesVolume:
+    data = Path(os.environ.get("SECONDREAD_DATA", "/nowhere"))
+    if not (data / "lgg" / name).is_dir():
+        pytest.skip("SECONDREAD_DATA is not set, or holds no lgg")
+    values = load_patient(data, name).sequences[sequence].astype(np.int16)
+    geometry = grid((5, 0.92, 0.92), np.array(values.shape) * (5, 0.92, 0.92))
+    return series(sequence, Volume(values, geometry.affine, "PATIENT", frame_of_reference_uid=FRAME))
+
+
+def test_one_patient_with_little_in_common_is_read() -> None:
+    name = "TCGA_CS_4941_19960909"
+    aligned = align(study(of_patient(name, "FLAIR"), of_patient(name, "T1C")), "FLAIR", 0.92)
+    assert set(aligned.sequences) == {"FLAIR", "T1C"} and not aligned.dropped
+    assert not aligned.quality["T1C"].applied
+
+
+def test_two_patients_are_never_read_as_one() -> None:
+    flair, t1 = of_patient("TCGA_DU_5855_19951217", "FLAIR"), of_patient("TCGA_HT_7882_19970125", "T1")
+    with pytest.raises(AlignmentFailed, match="they may show two heads"):
+        align(study(flair, t1), "FLAIR", 0.92)
 
 
 def test_a_study_holds_together() -> None:
