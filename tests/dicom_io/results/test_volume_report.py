@@ -137,7 +137,8 @@ def test_confidence_components_and_decision_with_reasons() -> None:
     meanings = {str(item.ConceptNameCodeSequence[0].CodeMeaning): item for item in walk(last)}
     measured = meanings["Predicted quality of the reading"].MeasuredValueSequence[0]
     assert (float(measured.NumericValue), measured.MeasurementUnitsCodeSequence[0].CodeValue) == (91.0, "%")
-    assert meanings["Mean Dice of pairs of members"].MeasuredValueSequence[0].NumericValue == pytest.approx(0.93)
+    agreement = meanings["Mean Dice of pairs of members"].MeasuredValueSequence[0]
+    assert agreement.NumericValue == pytest.approx(0.93)
     assert meanings["Assessment of the reading"].ConceptCodeSequence[0].CodeMeaning == "Accept"
     assert "Members agree." in texts(last)
 
