@@ -253,7 +253,7 @@ def metric_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
         rows.append(("Dice, institution unseen", words, left_out["institution unseen"], "patients", lgg))
     contrast = report["contrast-only"]
     if contrast:
-        cheng = "J. Cheng, contrast-enhanced T1 slices, every one with a tumour"
+        cheng = "brain tumor dataset (figshare), contrast-enhanced T1 slices, every one with a tumour"
         rows += [
             (f"contrast-only: {name}", BLOCK_SPLIT, contrast[key], "slices", cheng)
             for name, key in (
