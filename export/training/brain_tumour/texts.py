@@ -42,7 +42,7 @@ TRAINING_DATA = (
         "use": "main networks: training in five blocks of patients, out-of-bag figures",
     },
     {
-        "name": "brain tumor dataset (figshare 1512427), 3,064 contrast-enhanced T1 slices of 233 patients, borders and types of tumours",
+        "name": "brain tumor dataset (figshare 1512427), 3,064 T1 slices with contrast of 233 patients",
         "licence": "CC BY 4.0",
         "use": "contrast-only networks: outline and type; five blocks of contiguous numbers with gaps",
     },
@@ -59,9 +59,9 @@ contrast/*.onnx were trained on data under CC BY 4.0 and are licensed CC BY 4.0
 (https://creativecommons.org/licenses/by/4.0/).
 
 Sources, whose attribution must be kept:
-- TCGA-LGG, The Cancer Imaging Archive, images CC BY 3.0 (authors: doi.org/10.7937/K9/TCIA.2016.L4LTD3TK, doi.org/
-  10.1007/s10278-013-9622-7); masks and packaging by the authors of Association of genomic
-  subtypes of lower-grade gliomas with shape features automatically extracted by a deep learning algorithm,
+- TCGA-LGG, The Cancer Imaging Archive, images CC BY 3.0 (authors: doi.org/10.7937/K9/TCIA.2016.L4LTD3TK,
+  doi.org/10.1007/s10278-013-9622-7); masks and packaging by the authors of Association of genomic subtypes
+  of lower-grade gliomas with shape features automatically extracted by a deep learning algorithm,
   Computers in Biology and Medicine 109, 2019, CC BY-NC-SA 4.0;
 - brain tumor dataset, figshare, CC BY 4.0 (authors: doi.org/10.6084/m9.figshare.1512427.v5).
 
