@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +37,20 @@ PACKAGES = Path("models/packages")
 FIRST = "0.1.0"
 
 
+def _ready(*, data: bool) -> None:
+    """Say in one line what a command lacks, before anything starts."""
+    lacking = ""
+    if find_spec("torch") is None:
+        lacking = "torch is not installed: pip install -c constraints.txt -e '.[cpu,dev,export]'"
+    elif data and not (folder := os.environ.get("SECONDREAD_DATA")):
+        lacking = "SECONDREAD_DATA is not set: it names the folder of training data"
+    elif data and not Path(str(folder)).is_dir():
+        lacking = "SECONDREAD_DATA names no folder: set it to the folder of training data"
+    if lacking:
+        typer.echo(lacking, err=True)
+        raise typer.Exit(2)
+
+
 @app.command()
 def train(
     detector: Which,
@@ -53,6 +69,7 @@ def train(
     threads: Annotated[int, typer.Option(help="Threads of torch.", min=1)] = 2,
 ) -> None:
     """Train a detector, all of it or the stages and members named (data folder: SECONDREAD_DATA)."""
+    _ready(data=True)
     if detector is Detector.BRAIN_TUMOUR:
         from export.training.brain_tumour.stages import STAGES
         from export.training.brain_tumour.stages import train as train_brain
@@ -86,6 +103,7 @@ def _train_chest(
 @app.command("onnx")
 def to_onnx(detector: Which, out: Out) -> None:
     """Export every finished member of a run to ONNX and record parity with torch."""
+    _ready(data=False)
     if detector is Detector.BRAIN_TUMOUR:
         from export.training.brain_tumour.candidates import chosen_network
         from export.training.brain_tumour.onnx_export import export_run as export_brain
@@ -106,6 +124,7 @@ def evaluate(detector: Which, out: Out) -> None:
 
     Answers are kept beside the run, so a member is asked again only when its file changes.
     """
+    _ready(data=True)
     if detector is Detector.BRAIN_TUMOUR:
         from export.training.brain_tumour.report import evaluate_run as evaluate_brain
 
