@@ -112,7 +112,9 @@ def case_row(truth: NDArray[np.bool_], parts: Sequence[NDArray[np.uint8]], choic
     box = around(truth, np.max(parts, axis=0) >= level)
     alone = [dice(truth[box], masked(mean_probability([part[box]]), choice)) for part in parts]
     answer = masked(probability[box], choice)
-    row: Row = {"voxels": int(truth.sum())} | agreement(truth[box], answer).as_row()
+    row: Row = {"voxels": int(truth.sum())} | agreement(
+        truth[box], answer, float(np.hypot(*truth.shape[1:]))
+    ).as_row()
     if len(parts) > 1:
         row["pairwise_dice"] = float(np.mean(counts.dice()))
     return row | {
@@ -136,13 +138,12 @@ def _rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
 
 def summary(rows: Sequence[Row]) -> Row:
     """Return means with intervals over patients, the median Dice and the number of failures."""
-    far = [float(row["hd95"]) for row in rows if row["hd95"] is not None]
-    result: Row = {key: _figure([row[key] for row in rows]) for key in ("dice", "nsd", "lesion_f1")}
-    if far:
-        result["hd95"] = _figure(far) | {"median": float(np.median(far))}
+    result: Row = {key: _figure([row[key] for row in rows]) for key in ("dice", "nsd", "hd95", "lesion_f1")}
+    for key in ("dice", "hd95"):
+        result[key]["median"] = float(np.median([row[key] for row in rows]))
     values = [row["dice"] for row in rows]
-    result["dice"]["median"] = float(np.median(values))
     result["failures"] = sum(value < FAILURE for value in values)
+    result["failure share"] = _figure([float(value < FAILURE) for value in values])
     return result
 
 

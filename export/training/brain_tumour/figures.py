@@ -40,9 +40,10 @@ class Agreement:
     nsd : float
         Normalised surface Dice at ``TOLERANCE`` pixels in the plane, border pixels of all slices pooled;
         borders in a slice where the other mask is empty agree with nothing; 1 when both are empty.
-    hd95 : float or None
+    hd95 : float
         Larger of the two directed 95th percentiles of in-plane border distances in pixels, pooled over the
-        slices where both masks have pixels; None where there is no such slice.
+        slices where either mask has pixels; the border of a slice that the other mask lacks lies a
+        diagonal of the image away. 0 when both are empty.
     lesion_hits, lesions, false_lesions : int
         True lesions covered by at least ``COVERED``, true lesions, and predicted parts without a true pixel;
         parts are 26-connected with at least ``LEAST_LESION`` voxels.
@@ -50,7 +51,7 @@ class Agreement:
 
     dice: float
     nsd: float
-    hd95: float | None
+    hd95: float
     lesion_hits: int
     lesions: int
     false_lesions: int
@@ -61,7 +62,7 @@ class Agreement:
         size = self.lesions + self.lesion_hits + self.false_lesions
         return 2 * self.lesion_hits / size if size else 1.0
 
-    def as_row(self) -> dict[str, float | int | None]:
+    def as_row(self) -> dict[str, float | int]:
         """Return the figures by name, for a table."""
         return asdict(self) | {"lesion_f1": self.lesion_f1}
 
@@ -83,18 +84,19 @@ def border(mask: Mask) -> Mask:
 
 
 def _distances(
-    truth: Mask, predicted: Mask
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], int]:
-    """Return border distances in both directions, and the count of border pixels without a counterpart."""
-    onward, back, alone = [], [], 0
+    truth: Mask, predicted: Mask, missing: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return border distances in both directions; ``missing`` where a slice has no counterpart."""
+    onward, back = [np.zeros(0)], [np.zeros(0)]
     for z in np.flatnonzero((truth | predicted).any(axis=(1, 2))):
         first, second = border(truth[z]), border(predicted[z])
         if not first.any() or not second.any():
-            alone += int(first.sum() + second.sum())
+            onward.append(np.full(int(first.sum()), missing))
+            back.append(np.full(int(second.sum()), missing))
             continue
         onward.append(ndimage.distance_transform_edt(~second)[first])
         back.append(ndimage.distance_transform_edt(~first)[second])
-    return onward, back, alone
+    return np.concatenate(onward), np.concatenate(back)
 
 
 def _lesions(truth: Mask, predicted: Mask) -> tuple[int, int, int]:
@@ -120,17 +122,22 @@ def around(truth: Mask, predicted: Mask) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def agreement(truth: Mask, predicted: Mask) -> Agreement:
-    """Compare a predicted mask with the true one."""
+def agreement(truth: Mask, predicted: Mask, diagonal: float | None = None) -> Agreement:
+    """Compare a predicted mask with the true one.
+
+    Parameters
+    ----------
+    diagonal : float or None
+        Of the image in pixels: the distance of a border in a slice where the other mask is empty; that of
+        the arrays where they are not cut from a larger image.
+    """
+    missing = float(np.hypot(*truth.shape[1:])) if diagonal is None else diagonal
     box = around(truth, predicted)
     truth, predicted = truth[box], predicted[box]
-    onward, back, alone = _distances(truth, predicted)
-    far = np.concatenate([*onward, *back]) if onward else np.zeros(0)
-    total = len(far) + alone
-    hd95 = None
-    if onward:
-        hd95 = max(float(np.percentile(np.concatenate(part), 95)) for part in (onward, back))
-    nsd = float((far <= TOLERANCE).sum() / total) if total else 1.0
+    both = _distances(truth, predicted, missing)
+    far = np.concatenate(both)
+    hd95 = max(float(np.percentile(part, 95)) if len(part) else 0.0 for part in both)
+    nsd = float((far <= TOLERANCE).mean()) if len(far) else 1.0
     return Agreement(dice(truth, predicted), nsd, hd95, *_lesions(truth, predicted))
 
 

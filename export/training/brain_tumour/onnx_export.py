@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,13 @@ def export_controls(out: Path, architecture: str) -> list[dict[str, Any]]:
 
 
 def _once(weights: Path, kind: str, name: str, architecture: str) -> dict[str, Any]:
-    """Export weights unless there is a record, and return the record."""
+    """Export weights unless there is a record of just these weights, and return the record."""
     folder = weights.parent / "onnx" / kind
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / f"{name}.json"
-    if not record.exists():
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    kept = json.loads(record.read_text()) if record.exists() else {}
+    if kept.get("weights_sha256") != digest:
         target = folder / f"{name}.onnx"
         if kind == "contrast":
             network: nn.Module = ExportedContrast(load_network(weights, ContrastNet()))
@@ -108,6 +111,6 @@ def _once(weights: Path, kind: str, name: str, architecture: str) -> dict[str, A
         else:
             network = Exported(load_network(weights, CANDIDATES[architecture]()))
             made = export_network(network, CHANNELS, OUTPUTS, target)
-        record.write_text(json.dumps(made, indent=1))
-    made = json.loads(record.read_text())
-    return dict(made)
+        kept = made | {"weights_sha256": digest}
+        record.write_text(json.dumps(kept, indent=1))
+    return dict(kept)

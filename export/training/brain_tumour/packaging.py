@@ -238,7 +238,13 @@ def metric_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
     whole = bag[ACQUIRED]
     rows += [
         ("NSD at 2 px", f"{OUT_OF_BAG}; borders in the plane, pixels", whole["nsd"], "patients", lgg),
-        ("HD95, px", f"{OUT_OF_BAG}; in the plane, slices that both mark", whole["hd95"], "patients", lgg),
+        (
+            "HD95, px",
+            f"{OUT_OF_BAG}; in the plane; a slice that one mask lacks: the image diagonal",
+            whole["hd95"],
+            "patients",
+            lgg,
+        ),
         (
             "lesion F1",
             f"{OUT_OF_BAG}; hit: a tenth of the part is marked",
@@ -247,9 +253,12 @@ def metric_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
             lgg,
         ),
     ]
+    rows.append(
+        ("share of patients with a Dice under .5", OUT_OF_BAG, whole["failure share"], "patients", lgg)
+    )
     left_out = report["institution left out"].get("all")
     if left_out:
-        words = "one network that saw no patient of the institution, shorter training than members"
+        words = "one network that saw no patient of the institution, trained for fewer steps than members"
         rows.append(("Dice, institution unseen", words, left_out["institution unseen"], "patients", lgg))
     contrast = report["contrast-only"]
     if contrast:

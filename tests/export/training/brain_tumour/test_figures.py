@@ -55,13 +55,16 @@ def test_a_shift_of_three_pixels_of_a_square() -> None:
 
 def test_a_slice_that_only_one_mask_has_counts_as_disagreement_of_borders() -> None:
     found = agreement(SQUARE, _box((slice(1, 2), slice(10, 20), slice(10, 20))))
-    assert found.nsd == pytest.approx(72 / 108) and found.hd95 == 0
+    assert found.nsd == pytest.approx(72 / 108) and found.hd95 == pytest.approx(np.hypot(40, 40))
+    cut = (slice(None), slice(5, 30), slice(5, 30))
+    first, second = SQUARE[cut], _box((slice(1, 2), slice(10, 20), slice(10, 20)))[cut]
+    assert agreement(first, second, 56.0).hd95 == 56
 
 
 def test_nothing_found_and_nothing_there() -> None:
     missed, nothing = agreement(SQUARE, EMPTY), agreement(EMPTY, EMPTY)
-    assert (missed.dice, missed.nsd, missed.hd95, missed.lesion_f1) == (0, 0, None, 0)
-    assert (nothing.dice, nothing.nsd, nothing.hd95, nothing.lesion_f1) == (1, 1, None, 1)
+    assert (missed.dice, missed.nsd, missed.lesion_f1) == (0, 0, 0) and missed.hd95 == np.hypot(40, 40)
+    assert (nothing.dice, nothing.nsd, nothing.hd95, nothing.lesion_f1) == (1, 1, 0, 1)
 
 
 def test_lesions_are_counted_apart_and_specks_are_not() -> None:
