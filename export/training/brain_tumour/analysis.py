@@ -139,6 +139,9 @@ def _rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
 def summary(rows: Sequence[Row]) -> Row:
     """Return means with intervals over patients, the median Dice and the number of failures."""
     result: Row = {key: _figure([row[key] for row in rows]) for key in ("dice", "nsd", "hd95", "lesion_f1")}
+    common = [float(row["hd95_common"]) for row in rows if row["hd95_common"] is not None]
+    if common:
+        result["hd95 common"] = _figure(common) | {"median": float(np.median(common))}
     for key in ("dice", "hd95"):
         result[key]["median"] = float(np.median([row[key] for row in rows]))
     values = [row["dice"] for row in rows]

@@ -46,10 +46,15 @@ def _named(figures: Mapping[str, Row]) -> list[list[object]]:
     return [[name, row["n"], interval(row)] for name, row in figures.items()]
 
 
+def _pixels(row: Row | None) -> str:
+    if row is None:
+        return ""
+    return f"{row['value']:.0f} ({row['low']:.0f} to {row['high']:.0f}), median {row['median']:.0f}"
+
+
 def _out_of_bag(report: Row) -> list[str]:
     rows = []
     for name, row in report["out of bag"].items():
-        far = row["hd95"]
         rows.append(
             [
                 name,
@@ -58,11 +63,21 @@ def _out_of_bag(report: Row) -> list[str]:
                 f"{row['dice']['median']:.3f}",
                 row["failures"],
                 interval(row["nsd"]),
-                f"{far['value']:.1f} ({far['low']:.1f} to {far['high']:.1f}), median {far['median']:.1f}",
+                *(_pixels(row.get(key)) for key in ("hd95", "hd95 common")),
                 interval(row["lesion_f1"]),
             ]
         )
-    head = ("sequences", "patients", "Dice", "median", "failures", "NSD 2 px", "HD95 px", "lesion F1")
+    head = (
+        "sequences",
+        "patients",
+        "Dice",
+        "median",
+        "failures",
+        "NSD 2 px",
+        "HD95 px",
+        "HD95 px, common slices",
+        "lesion F1",
+    )
     return table(head, rows)
 
 

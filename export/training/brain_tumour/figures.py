@@ -44,6 +44,8 @@ class Agreement:
         Larger of the two directed 95th percentiles of in-plane border distances in pixels, pooled over the
         slices where either mask has pixels; the border of a slice that the other mask lacks lies a
         diagonal of the image away. 0 when both are empty.
+    hd95_common : float or None
+        The same over the slices where both masks have pixels alone; None where there is no such slice.
     lesion_hits, lesions, false_lesions : int
         True lesions covered by at least ``COVERED``, true lesions, and predicted parts without a true pixel;
         parts are 26-connected with at least ``LEAST_LESION`` voxels.
@@ -52,6 +54,7 @@ class Agreement:
     dice: float
     nsd: float
     hd95: float
+    hd95_common: float | None
     lesion_hits: int
     lesions: int
     false_lesions: int
@@ -62,7 +65,7 @@ class Agreement:
         size = self.lesions + self.lesion_hits + self.false_lesions
         return 2 * self.lesion_hits / size if size else 1.0
 
-    def as_row(self) -> dict[str, float | int]:
+    def as_row(self) -> dict[str, float | int | None]:
         """Return the figures by name, for a table."""
         return asdict(self) | {"lesion_f1": self.lesion_f1}
 
@@ -122,6 +125,10 @@ def around(truth: Mask, predicted: Mask) -> tuple[slice, ...]:
     return tuple(box)
 
 
+def _percentile(distances: NDArray[np.float64]) -> float:
+    return float(np.percentile(distances, 95)) if len(distances) else 0.0
+
+
 def agreement(truth: Mask, predicted: Mask, diagonal: float | None = None) -> Agreement:
     """Compare a predicted mask with the true one.
 
@@ -136,9 +143,13 @@ def agreement(truth: Mask, predicted: Mask, diagonal: float | None = None) -> Ag
     truth, predicted = truth[box], predicted[box]
     both = _distances(truth, predicted, missing)
     far = np.concatenate(both)
-    hd95 = max(float(np.percentile(part, 95)) if len(part) else 0.0 for part in both)
+    hd95 = max(_percentile(part) for part in both)
+    shared = truth.any(axis=(1, 2)) & predicted.any(axis=(1, 2))
+    common = None
+    if shared.any():
+        common = max(_percentile(part) for part in _distances(truth[shared], predicted[shared], missing))
     nsd = float((far <= TOLERANCE).mean()) if len(far) else 1.0
-    return Agreement(dice(truth, predicted), nsd, hd95, *_lesions(truth, predicted))
+    return Agreement(dice(truth, predicted), nsd, hd95, common, *_lesions(truth, predicted))
 
 
 def largest_component(mask: Mask) -> Mask:

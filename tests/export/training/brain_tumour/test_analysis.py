@@ -93,14 +93,15 @@ def test_a_row_of_four_members_of_whom_one_is_silent() -> None:
 
 def test_a_summary_counts_failures_and_gives_medians() -> None:
     rows = [
-        {"dice": 0.9, "nsd": 0.8, "lesion_f1": 1.0, "hd95": 2.0},
-        {"dice": 0.0, "nsd": 0.0, "lesion_f1": 0.0, "hd95": 362.0},
-        {"dice": 0.6, "nsd": 0.7, "lesion_f1": 1.0, "hd95": 4.0},
+        {"dice": 0.9, "nsd": 0.8, "lesion_f1": 1.0, "hd95": 2.0, "hd95_common": 2.0},
+        {"dice": 0.0, "nsd": 0.0, "lesion_f1": 0.0, "hd95": 362.0, "hd95_common": None},
+        {"dice": 0.6, "nsd": 0.7, "lesion_f1": 1.0, "hd95": 4.0, "hd95_common": 4.0},
     ]
     found = summary(rows)
     assert found["dice"]["value"] == pytest.approx(0.5) and found["dice"]["median"] == 0.6
     assert found["failures"] == 1 and found["failure share"]["value"] == pytest.approx(1 / 3)
     assert found["hd95"]["value"] == pytest.approx(368 / 3) and found["hd95"]["median"] == 4
+    assert found["hd95 common"]["value"] == 3 and found["hd95 common"]["n"] == 2
 
 
 def test_thirds_by_size() -> None:

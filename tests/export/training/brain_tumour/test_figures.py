@@ -56,6 +56,7 @@ def test_a_shift_of_three_pixels_of_a_square() -> None:
 def test_a_slice_that_only_one_mask_has_counts_as_disagreement_of_borders() -> None:
     found = agreement(SQUARE, _box((slice(1, 2), slice(10, 20), slice(10, 20))))
     assert found.nsd == pytest.approx(72 / 108) and found.hd95 == pytest.approx(np.hypot(40, 40))
+    assert found.hd95_common == 0 and agreement(SQUARE, EMPTY).hd95_common is None
     cut = (slice(None), slice(5, 30), slice(5, 30))
     first, second = SQUARE[cut], _box((slice(1, 2), slice(10, 20), slice(10, 20)))[cut]
     assert agreement(first, second, 56.0).hd95 == 56
