@@ -212,9 +212,9 @@ class StudyRun:
     def prior(self) -> PriorRecord | None:
         """Return the last earlier reading to compare with, if any; within a run it stays the same."""
         if self._prior is None:
-            compares = self.package().manifest.input.volume is not None
-            needed = self.route.multi_site
-            self._prior = (self.journal.prior_of(self.job.id, issuer_needed=needed) if compares else None,)
+            found = self.journal.prior_of(self.job, issuer_needed=self.route.multi_site)
+            # Readings of films have no volume: there is nothing to compare.
+            self._prior = (found if found is not None and "volume_ml" in found.outcome else None,)
         return self._prior[0]
 
     def _instances(self, chosen: set[str]) -> list[StoredInstance]:

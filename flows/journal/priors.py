@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from flows.journal.records import JobRecord
 from flows.journal.results import ResultsJournal
 from flows.journal.tables import jobs, patients
 
@@ -82,7 +83,7 @@ class PriorsJournal(ResultsJournal):
             connection.execute(self._insert_if_absent(patients).values(study_id=study_id, **values))
             connection.execute(update(patients).where(patients.c.study_id == study_id).values(**values))
 
-    def prior_of(self, job_id: int, *, issuer_needed: bool = False) -> PriorRecord | None:
+    def prior_of(self, job: JobRecord, *, issuer_needed: bool = False) -> PriorRecord | None:
         """Return the last reading of an earlier study of the same patient by the same package, if any.
 
         Only readings that were there before the job was made count, so that a repeat finds the same one.
@@ -90,12 +91,11 @@ class PriorsJournal(ResultsJournal):
 
         Parameters
         ----------
-        job_id : int
+        job : JobRecord
             Whose study is compared.
         issuer_needed : bool
             Whether a patient without a stated issuer is nobody's, as where several sites send.
         """
-        job = self.job(job_id)
         with self._reading() as connection:
             own = connection.execute(
                 select(patients).where(patients.c.study_id == job.study_id)

@@ -152,7 +152,7 @@ output = "type"
 name = {{ code = "371441004", scheme = "SCT", meaning = "Histological type" }}
 statements = ["Suggested by a test."]
 classes = [
-    {{ key = "meningioma", code = "1217084006", scheme = "SCT", meaning = "Meningioma" }},
+    {{ key = "meningioma", code = "302820008", scheme = "SCT", meaning = "Intracranial meningioma" }},
     {{ key = "glioma", code = "393564001", scheme = "SCT", meaning = "Glioma" }},
     {{ key = "pituitary", code = "127024001", scheme = "SCT", meaning = "Neoplasm of pituitary gland" }},
 ]

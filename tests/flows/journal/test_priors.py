@@ -52,7 +52,7 @@ def test_the_last_earlier_reading_of_the_patient_is_the_prior(journal: Journal, 
     nearer = read(f"{STUDY}.2", FIRST + timedelta(days=90))
     read(f"{STUDY}.3", FIRST + timedelta(days=400))
     now = read(f"{STUDY}.4", FIRST + timedelta(days=200), state="open")
-    prior = journal.prior_of(now.id)
+    prior = journal.prior_of(now)
     assert prior is not None
     assert (prior.package, prior.package_hash) == ("blobs@1.0.0", "p" * 64)
     assert prior.acquired_at == FIRST + timedelta(days=90)
@@ -76,41 +76,41 @@ def test_what_is_no_prior(journal: Journal, read: Read, what: str, changes: dict
     values = {"at": FIRST} | changes
     read(f"{STUDY}.1", **values)
     now = read(f"{STUDY}.2", FIRST + timedelta(days=1), state="open")
-    assert journal.prior_of(now.id) is None, what
+    assert journal.prior_of(now) is None, what
 
 
 def test_a_study_whose_patient_is_unknown_has_no_prior(journal: Journal, read: Read) -> None:
     read(f"{STUDY}.1", FIRST)
     now = read(f"{STUDY}.2", FIRST + timedelta(days=1), None, state="open")
-    assert journal.prior_of(now.id) is None
+    assert journal.prior_of(now) is None
 
 
 def test_what_was_read_after_the_job_was_made_is_no_prior_of_it(journal: Journal, read: Read) -> None:
     now = read(f"{STUDY}.1", FIRST + timedelta(days=1), state="open")
     read(f"{STUDY}.2", FIRST)
-    assert journal.prior_of(now.id) is None
+    assert journal.prior_of(now) is None
 
 
 def test_without_an_issuer_an_identifier_counts_within_one_route(journal: Journal, read: Read) -> None:
     read(f"{STUDY}.1", FIRST, NO_ISSUER)
     read(f"{STUDY}.2", FIRST + timedelta(days=2), NO_ISSUER, route="elsewhere")
     now = read(f"{STUDY}.3", FIRST + timedelta(days=3), NO_ISSUER, state="open")
-    prior = journal.prior_of(now.id)
+    prior = journal.prior_of(now)
     assert prior is not None and prior.acquired_at == FIRST
-    assert journal.prior_of(now.id, issuer_needed=True) is None
+    assert journal.prior_of(now, issuer_needed=True) is None
 
 
 def test_an_issued_identifier_counts_on_every_route(journal: Journal, read: Read) -> None:
     read(f"{STUDY}.1", FIRST, route="elsewhere")
     now = read(f"{STUDY}.2", FIRST + timedelta(days=3), state="open")
-    assert journal.prior_of(now.id, issuer_needed=True) is not None
+    assert journal.prior_of(now, issuer_needed=True) is not None
 
 
 def test_a_study_stays_known_whoever_reads_it_next(journal: Journal, read: Read) -> None:
     read(f"{STUDY}.1", FIRST)
     now = read(f"{STUDY}.2", FIRST + timedelta(days=1), OTHER_KEY, state="open")
     journal.note_patient(now.study_id, KEY, FIRST + timedelta(days=1))
-    assert journal.prior_of(now.id) is not None
+    assert journal.prior_of(now) is not None
     journal.note_patient(now.study_id, None, FIRST)
     journal.note_patient(now.study_id, KEY, None)
-    assert journal.prior_of(now.id) is not None
+    assert journal.prior_of(now) is not None
