@@ -55,7 +55,7 @@ CONTRAST_SPACING_MM: Final = 0.98
 
 _THRESHOLD: Final = 0.15
 _PERCENTILE: Final = 99.0
-_AIR_PERCENTILE: Final = 1.0
+_AIR_PERCENTILE: Final = 0.1
 _PADDING_SHARE: Final = 0.02
 _PADDING_GAP: Final = 0.2
 _LIMIT: Final = 4.0
@@ -86,7 +86,7 @@ def without_padding(volume: NDArray[np.floating]) -> NDArray[np.floating]:
 def head_mask(volume: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Mark the voxels of the head: 15 % of the way from air to the 99th percentile of the volume.
 
-    Air is the first percentile, so that an offset of the values changes nothing.
+    Air is the lowest thousandth, so that an offset of the values changes nothing.
 
     A simple mask on purpose, only good for means: cerebrospinal fluid on FLAIR, bone and air in the head
     are not in it.
