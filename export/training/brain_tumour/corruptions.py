@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from export.training.brain_tumour.analysis import mean_probability
-from export.training.brain_tumour.data import data_root, patient_rows, raw_patient
+from export.training.brain_tumour.data import patient_rows, raw_patient
 from export.training.brain_tumour.figures import dice, pairwise_dice
+from export.training.folder import data_root
 from export.training.statistics import mean_figure
 from models.preprocessing.brain import SEQUENCES, member_input, normalised
 from models.runtime import Session

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from export.training.folder import data_root
 from models.preprocessing.brain import SEQUENCES, contrast_input, normalised
 
 SIDE = 256
@@ -63,20 +63,6 @@ class ContrastSlices:
     masks: NDArray[np.bool_]
     types: NDArray[np.int64]
     numbers: NDArray[np.int64]
-
-
-def data_root() -> Path:
-    """Return the folder named by SECONDREAD_DATA.
-
-    Raises
-    ------
-    RuntimeError
-        If the variable is unset or names no folder.
-    """
-    value = os.environ.get("SECONDREAD_DATA")
-    if not value or not Path(value).is_dir():
-        raise RuntimeError("SECONDREAD_DATA: set it to the folder of training data")
-    return Path(value)
 
 
 def patient_rows(root: Path) -> dict[str, list[dict[str, str]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from export.training.folder import data_root
 from models.chest_nodule.preprocess import _equalised, content_bounds, resample, trim_and_scale
 
 CACHE_SIDE = 800
@@ -45,20 +45,6 @@ class CachedFilm:
     def clear(self) -> bool:
         """Whether the text-mined label is No Finding."""
         return self.labels == ("No Finding",)
-
-
-def data_root() -> Path:
-    """Return the folder named by SECONDREAD_DATA.
-
-    Raises
-    ------
-    RuntimeError
-        If the variable is unset or names no folder.
-    """
-    value = os.environ.get("SECONDREAD_DATA")
-    if not value or not Path(value).is_dir():
-        raise RuntimeError("SECONDREAD_DATA: set it to the folder of training data")
-    return Path(value)
 
 
 def block_of(patient: str) -> int:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from export.training.chest_nodule.data import CachedFilm, data_root, held_out, load_films
+from export.training.chest_nodule.data import CachedFilm, held_out, load_films
 from export.training.chest_nodule.simulate import Nodule, insert_nodules
 from export.training.chest_nodule.training import left_out
+from export.training.folder import data_root
 from models.chest_nodule.detector import MemberAnswer, Settings, member_answer
 from models.chest_nodule.preprocess import Placement, content_bounds, prepare
 from models.runtime import Session, open_session
