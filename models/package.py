@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from models.exam_tables import ExamRules
 from models.package_schema import (
     MAIN,
     Branch,
@@ -30,6 +31,7 @@ from models.package_tables import (
     Code,
     FindingConcept,
     InputContract,
+    MammographyContract,
     Member,
     Metric,
     OperatingPoint,
@@ -46,8 +48,10 @@ __all__ = [
     "Calibration",
     "ClassificationOutput",
     "Code",
+    "ExamRules",
     "FindingConcept",
     "InputContract",
+    "MammographyContract",
     "Member",
     "Metric",
     "Network",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import Field, model_validator
 
+from models.exam_tables import ExamRules
 from models.package_tables import (
     About,
     Calibration,
@@ -134,6 +135,9 @@ class PackageManifest(Network):
     branches: tuple[Branch, ...] = ()
     classifications: tuple[ClassificationOutput, ...] = ()
     calibration: Calibration | None = None
+    exam: ExamRules | None = Field(
+        default=None, description="How images of one examination are read together; with input.mammography."
+    )
     resources: Resources
     training_data: tuple[TrainingData, ...] = ()
     metrics: tuple[Metric, ...] = ()
@@ -228,7 +232,20 @@ class PackageManifest(Network):
                 raise ValueError(f"branch {branch.name!r} marks {branch.finding!r}, which is no finding")
         for classification in self.classifications:
             self._check_classification(classification)
+        self._check_exam()
         return self
+
+    def _check_exam(self) -> None:
+        if (self.exam is None) != (self.input.mammography is None):
+            raise ValueError("exam and input.mammography come together")
+        if self.exam is None:
+            return
+        if self.calibration is None:
+            raise ValueError("an examination needs calibration")
+        if len(self.exam.image.abnormal_members) not in {0, len(self.members)}:
+            raise ValueError("exam.image.abnormal_members must have one map per member, or none")
+        if self.exam.density and "density" not in {tensor.name for tensor in self.outputs}:
+            raise ValueError("exam.density is wanted, and there is no output 'density'")
 
     def _check_classification(self, classification: ClassificationOutput) -> None:
         key = classification.key

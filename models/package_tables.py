@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from models.mammography_results import MAMMOGRAPHY_VIEWS, VIEW_MODIFIERS
 from models.sequences import Sequence
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Code",
     "FindingConcept",
     "InputContract",
+    "MammographyContract",
     "Member",
     "Metric",
     "OperatingPoint",
@@ -36,7 +38,7 @@ _NEWEST_IR, _NEWEST_OPSET = 13, 26
 class Table(BaseModel):
     """A table that takes no other keys and does not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class About(Table):
@@ -93,6 +95,42 @@ def check_subsets(subsets: tuple[tuple[Sequence, ...], ...], reference: Sequence
             raise ValueError(f"the reference {reference} is missing from a subset")
 
 
+class MammographyContract(Table):
+    """Which mammograms the package reads.
+
+    Views and modifiers are abbreviated as in PS3.3 C.8.11.7; what is not named in ``views`` is set aside
+    with the reason, as is every image with a refused modifier.
+    """
+
+    views: tuple[str, ...] = Field(default=("MLO", "CC"), min_length=1, description="Views that are read.")
+    validated_views: tuple[str, ...] = Field(
+        default=(), description="Of the views, those that the figures were measured on; others are a remark."
+    )
+    refused_modifiers: tuple[str, ...] = Field(
+        default=("AC", "AT", "AX", "CV", "ID", "IMF", "M", "RI", "RL", "RM", "RS", "S", "TAN"),
+        description="View modifiers that set an image aside: spot, magnification, implant displaced, ...",
+    )
+    accept_implants: bool = Field(default=False, description="Whether breasts with an implant are read.")
+    accept_male: bool = Field(default=False, description="Whether images of men are read.")
+    recognition: tuple[str, ...] = Field(
+        default=(), description="How laterality, view and kind of image are recognised, in words."
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> MammographyContract:
+        for name, words, known in (
+            ("views", self.views, MAMMOGRAPHY_VIEWS),
+            ("validated_views", self.validated_views, frozenset(self.views)),
+            ("refused_modifiers", self.refused_modifiers, VIEW_MODIFIERS),
+        ):
+            unknown = sorted(set(words) - known)
+            if unknown:
+                raise ValueError(f"{name}: {', '.join(unknown)} is none of {', '.join(sorted(known))}")
+            if len(set(words)) != len(words):
+                raise ValueError(f"{name} names one of them twice")
+        return self
+
+
 class InputContract(Table):
     """Which instances the package reads (the DICOM selection).
 
@@ -116,9 +154,14 @@ class InputContract(Table):
     volume: VolumeContract | None = Field(
         default=None, description="What is read together as volumes; films are read one by one without it."
     )
+    mammography: MammographyContract | None = Field(
+        default=None, description="Which mammograms are read together as one examination."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> InputContract:
+        if self.volume is not None and self.mammography is not None:
+            raise ValueError("a package reads volumes or mammograms: one of volume and mammography is set")
         if self.minimum_rows > self.maximum_rows or self.minimum_columns > self.maximum_columns:
             raise ValueError("the minimum of rows or columns is above the maximum")
         return self

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.chest_nodule.decode import calibrated, decode, suppress
-from models.chest_nodule.fuse import fuse
+from models.centre_points.decode import calibrated, decode, suppress
+from models.centre_points.fuse import fuse
 from models.chest_nodule.preprocess import Placement, prepare
 from models.film import Film
 from models.package import Package, PackageError

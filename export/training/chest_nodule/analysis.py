@@ -23,7 +23,7 @@ from export.training.chest_nodule.figures import (
     threshold_at,
 )
 from export.training.statistics import Figure
-from models.chest_nodule.decode import calibrated
+from models.centre_points.decode import calibrated
 from models.chest_nodule.detector import read_candidates
 from models.results import Candidate
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.chest_nodule.decode import intersection_over_union
+from models.centre_points.decode import intersection_over_union
 
 __all__ = ["FusedBox", "fuse"]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.chest_nodule.decode import calibrated, decode, intersection_over_union, suppress
-from models.chest_nodule.fuse import fuse
+from models.centre_points.decode import calibrated, decode, intersection_over_union, suppress
+from models.centre_points.fuse import fuse
 
 EMPTY = (np.zeros((0, 4)), np.zeros(0))
 

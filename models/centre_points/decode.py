@@ -27,7 +27,7 @@ def decode(
     Parameters
     ----------
     centre : ndarray
-        ``(h, w)`` probability that a nodule's centre lies in a cell of 4 network pixels.
+        ``(h, w)`` probability that the centre of a finding lies in a cell of 4 network pixels.
     extent : ndarray
         ``(2, h, w)`` height and width in network pixels.
     floor : float
