@@ -6,39 +6,29 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
+from export.training.blocks import BLOCKS, PAIRS, assign_blocks
 
-BLOCKS = 5
+__all__ = [
+    "BLOCKS",
+    "CONTRAST_SPLIT_FILE",
+    "GAP",
+    "INSTITUTIONS",
+    "PAIRS",
+    "SPLIT_FILE",
+    "assign_blocks",
+    "contrast_blocks",
+    "contrast_training",
+    "read_split",
+    "write_contrast_split",
+    "write_split",
+]
+
 GAP = 30
-PAIRS = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (0, 2), (1, 3), (2, 4), (3, 0), (4, 1))
-"""Blocks that member k never sees: all ten pairs, so that every patient is unseen by exactly four."""
-
 INSTITUTIONS = {"DU": ("DU",), "HT": ("HT",), "CS-EZ": ("CS", "EZ"), "FG": ("FG",)}
 """Groups left out whole; EZ has a single patient."""
 
 SPLIT_FILE = Path(__file__).with_name("split.csv")
 CONTRAST_SPLIT_FILE = Path(__file__).with_name("contrast_split.csv")
-
-
-def assign_blocks(patients: Sequence[tuple[str, str, int]], seed: int = 2026) -> dict[str, int]:
-    """Assign patients to blocks that are alike in institution and tumour size.
-
-    Patients are sorted by institution and size and dealt out in rounds of five, each round in a seeded
-    order.
-
-    Parameters
-    ----------
-    patients : sequence of (name, institution, mask pixels)
-    """
-    rng = np.random.default_rng(seed)
-    ordered = sorted(patients, key=lambda row: (row[1], row[2], row[0]))
-    blocks: dict[str, int] = {}
-    for start in range(0, len(ordered), BLOCKS):
-        for (name, _, _), block in zip(
-            ordered[start : start + BLOCKS], rng.permutation(BLOCKS), strict=False
-        ):
-            blocks[name] = int(block)
-    return dict(sorted(blocks.items()))
 
 
 def read_split(path: Path = SPLIT_FILE) -> dict[str, int]:

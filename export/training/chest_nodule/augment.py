@@ -12,12 +12,12 @@ from PIL import Image
 from scipy import ndimage
 from torch.nn import functional as F
 
+from export.training.centre_points import centre_targets
 from export.training.chest_nodule.data import CACHE_SIDE, CachedFilm
 from export.training.chest_nodule.simulate import Nodule, insert_distractors, insert_nodules
 from models.chest_nodule.preprocess import LONG_SIDE, channels
 
 CANVAS = 512
-CELL = 4
 FILM_MM = 380.0
 IGNORE_BELOW = 0.5
 
@@ -111,33 +111,6 @@ def degrade(rng: np.random.Generator, film: NDArray[np.float32]) -> NDArray[np.f
     return np.asarray(value, dtype=np.float32)
 
 
-def targets(
-    boxes: NDArray[np.float32], visible: NDArray[np.bool_], side: int, negatives: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Draw centre heatmap, weight and ``(n, 4)`` extents (cell row, cell column, height, width)."""
-    cells = side // CELL
-    heat = np.zeros((cells, cells), dtype=np.float32)
-    weight = np.full((cells, cells), 1.0 if negatives else 0.0, dtype=np.float32)
-    y, x = np.mgrid[0:cells, 0:cells].astype(np.float32)
-    extents = []
-    for (top, left, bottom, right), seen in zip(boxes, visible, strict=True):
-        row, column = (top + bottom) / 2 / CELL, (left + right) / 2 / CELL
-        height, width = bottom - top, right - left
-        cell_row, cell_column = int(row), int(column)
-        if not (0 <= cell_row < cells and 0 <= cell_column < cells):
-            continue
-        spread_y, spread_x = max(0.9, height / CELL / 5), max(0.9, width / CELL / 5)
-        bump = np.exp(-0.5 * (((y - cell_row) / spread_y) ** 2 + ((x - cell_column) / spread_x) ** 2))
-        if not seen:
-            weight[bump > 0.05] = 0.0
-            continue
-        weight[bump > 0.3] = 1.0
-        heat = np.maximum(heat, bump)
-        heat[cell_row, cell_column] = 1.0
-        extents.append([cell_row, cell_column, height, width])
-    return heat, weight, np.array(extents, dtype=np.float32).reshape(-1, 4)
-
-
 def make_sample(rng: np.random.Generator, film: CachedFilm, mode: str, side: int = CANVAS) -> Sample:
     """Make one sample; ``mode`` is "lidc" (true masks and some simulated nodules) or "nih"."""
     weak = mode == "nih" and film.weak_positive
@@ -159,7 +132,7 @@ def make_sample(rng: np.random.Generator, film: CachedFilm, mode: str, side: int
     known = boxes if mode == "lidc" else boxes[:0]
     everything = np.concatenate([known, simulated])
     visible = np.concatenate([np.ones(len(known), dtype=bool), seen])
-    heat, weight, extents = targets(everything, visible, side, negatives=not weak)
+    heat, weight, extents = centre_targets(everything, visible, (side, side), negatives=not weak)
     tensor = channels(degrade(rng, canvas))
     has = bool(len(extents)) or weak
     film_weight = 1.0 if len(extents) or bag or mode == "lidc" or film.clear else 0.4

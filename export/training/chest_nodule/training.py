@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
+from export.training.centre_points import centre_loss, extent_loss, padded
 from export.training.chest_nodule.augment import Sample, make_sample
 from export.training.chest_nodule.data import BLOCKS, CachedFilm, held_out, load_films
-from export.training.chest_nodule.network import BASE_EXTENT, NoduleNet, fold, freeze_early
+from export.training.chest_nodule.network import NoduleNet, fold, freeze_early
 from export.training.stage import Plan as BasePlan
 from export.training.stage import Work, run_stage
 
@@ -62,13 +63,11 @@ class Stream(IterableDataset[dict[str, Tensor]]):
 
 def as_tensors(sample: Sample) -> dict[str, Tensor]:
     """Pack a sample with a fixed number of extents so that it can be batched."""
-    extents = np.full((MAX_NODULES, 4), -1, dtype=np.float32)
-    extents[: len(sample.extents)] = sample.extents[:MAX_NODULES]
     return {
         "tensor": torch.from_numpy(sample.tensor),
         "heat": torch.from_numpy(sample.heat),
         "weight": torch.from_numpy(sample.weight),
-        "extents": torch.from_numpy(extents),
+        "extents": torch.from_numpy(padded(sample.extents, MAX_NODULES)),
         "film": torch.tensor([sample.film, sample.film_weight, sample.bag]),
     }
 
@@ -76,26 +75,13 @@ def as_tensors(sample: Sample) -> dict[str, Tensor]:
 def losses(output: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], plan: Plan) -> dict[str, Tensor]:
     """Compute the penalty-reduced focal loss, the log-extent loss and the weak film and bag losses."""
     centre, extent, film = (value.float() for value in output)
-    logits, heat, weight = centre[:, 0], batch["heat"], batch["weight"]
-    positive = (heat == 1).float() * weight
-    probability = torch.sigmoid(logits).clamp(1e-5, 1 - 1e-5)
-    hit = -F.logsigmoid(logits) * (1 - probability) ** 2 * positive
-    miss = -F.logsigmoid(-logits) * probability**2 * (1 - heat) ** 4 * weight * (1 - positive)
-    count = positive.sum().clamp(min=3.0)
-    where = batch["extents"][..., 0] >= 0
-    index, slot = torch.nonzero(where, as_tuple=True)
-    wanted = batch["extents"][index, slot]
-    extent_loss = extent.sum() * 0
-    if len(index):
-        got = extent[index, :, wanted[:, 0].long(), wanted[:, 1].long()]
-        extent_loss = F.smooth_l1_loss(got, torch.log(wanted[:, 2:] / BASE_EXTENT), beta=0.2)
     label, film_weight, bag = batch["film"].unbind(1)
     film_loss = (F.binary_cross_entropy_with_logits(film, label, reduction="none") * film_weight).mean()
-    top = logits.flatten(1).topk(3, dim=1).values.mean(1)
+    top = centre.flatten(1).topk(3, dim=1).values.mean(1)
     bag_loss = (F.softplus(-top) * bag).sum() / len(bag)
     return {
-        "centre": (hit.sum() + miss.sum()) / count,
-        "extent": extent_loss,
+        "centre": centre_loss(centre, batch["heat"], batch["weight"]),
+        "extent": extent_loss(extent, batch["extents"]),
         "film": plan.film_weight * film_loss,
         "bag": plan.bag_weight * bag_loss,
     }

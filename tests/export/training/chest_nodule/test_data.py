@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("torch", reason="the export extra is not installed")
 
-from export.training.chest_nodule.augment import CANVAS, CELL, make_sample
+from export.training.centre_points import CELL
+from export.training.chest_nodule.augment import CANVAS, make_sample
 from export.training.chest_nodule.data import BLOCKS, CachedFilm, block_of, placement_masks
 from export.training.chest_nodule.evaluation import unseen_by
 from export.training.chest_nodule.simulate import insert_distractors, insert_nodules, thickness
