@@ -27,6 +27,7 @@ from flows.installation import Installation
 from flows.journal import JobRecord, JobState, Journal, KnownPatient, PriorRecord, ResultRecord
 from flows.manifest import end_of_run, read_manifest, start_of_run, write_manifest
 from flows.reading import Gathered, Refused, StudyReader, reader_of
+from flows.reading.priors import with_images
 from flows.routing.rules import Route
 from flows.settings import Settings
 from models.detector import Detector
@@ -213,9 +214,17 @@ class StudyRun:
         """Return the last earlier reading to compare with, if any; within a run it stays the same."""
         if self._prior is None:
             found = self.journal.prior_of(self.job, issuer_needed=self.route.multi_site)
-            # Readings of films have no volume: there is nothing to compare.
-            self._prior = (found if found is not None and "volume_ml" in found.outcome else None,)
+            self._prior = (None if found is None else self._comparable(found),)
         return self._prior[0]
+
+    def _comparable(self, found: PriorRecord) -> PriorRecord | None:
+        """Return an earlier reading with what is compared of it: its volume, or its mammograms."""
+        if "volume_ml" in found.outcome:
+            return found
+        if "breasts" in found.outcome:
+            instances = self.journal.job_instances(found.job_id)
+            return with_images(found, instances, self.settings.inbox, f"study {self.job.pseudonym}")
+        return None  # of chest films nothing is compared
 
     def _instances(self, chosen: set[str]) -> list[StoredInstance]:
         everything = self.journal.study_instances(self.job.study_id)

@@ -14,7 +14,7 @@ from flows.journal.errors import (
 )
 from flows.journal.journal import Journal, open_journal
 from flows.journal.overview import Overview, StudyOverview
-from flows.journal.priors import KnownPatient, PriorRecord
+from flows.journal.priors import KeptImage, KnownPatient, PriorRecord
 from flows.journal.records import (
     AttemptRecord,
     CommitmentOutcome,
@@ -65,6 +65,7 @@ __all__ = [
     "JournalSchemaError",
     "Overview",
     "PriorRecord",
+    "KeptImage",
     "KnownPatient",
     "ReceivingStudy",
     "ReprocessRefused",

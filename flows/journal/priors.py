@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
@@ -15,7 +16,26 @@ from flows.journal.records import JobRecord
 from flows.journal.results import ResultsJournal
 from flows.journal.tables import jobs, patients
 
-__all__ = ["KnownPatient", "PriorRecord", "PriorsJournal"]
+__all__ = ["KeptImage", "KnownPatient", "PriorRecord", "PriorsJournal"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """An image of an earlier study that is still as it was received.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file in the inbox.
+    sop_instance_uid : str
+        The image.
+    sha256 : str
+        Of its encoded data set, in hexadecimal.
+    """
+
+    path: Path
+    sop_instance_uid: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +52,26 @@ class PriorRecord:
         When the images were made, in the time of the site that made them, without a zone.
     outcome : mapping
         The journal's outcome of that reading.
+    job_id : int
+        The job that read it.
+    images : tuple of KeptImage
+        What is shown beside the images of a later study; empty where only the outcome is compared.
     """
 
     package: str
     package_hash: str
     acquired_at: datetime
     outcome: Mapping[str, Any]
+    job_id: int = 0
+    images: tuple[KeptImage, ...] = ()
 
     @property
     def digest(self) -> str:
-        """What the outcome says, in 64 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(dict(self.outcome), sort_keys=True).encode()).hexdigest()
+        """What a later result takes from it, in 64 hexadecimal digits: the images, else the outcome."""
+        told: Any = dict(self.outcome)
+        if self.images:
+            told = sorted((image.sop_instance_uid, image.sha256) for image in self.images)
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +133,7 @@ class PriorsJournal(ResultsJournal):
                 return None
             query = (
                 select(
+                    jobs.c.id,
                     jobs.c.package_name,
                     jobs.c.package_version,
                     jobs.c.package_hash,
@@ -127,6 +157,5 @@ class PriorsJournal(ResultsJournal):
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
-        return PriorRecord(
-            f"{row.package_name}@{row.package_version}", row.package_hash, row.acquired_at, row.outcome
-        )
+        package = f"{row.package_name}@{row.package_version}"
+        return PriorRecord(package, row.package_hash, row.acquired_at, row.outcome, row.id)
