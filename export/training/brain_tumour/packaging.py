@@ -30,7 +30,7 @@ from export.training.brain_tumour.texts import (
 from models.package import load_package
 from models.preprocessing.brain import CHANNELS, CONTRAST_SPACING_MM, NOMINAL_SPACING_MM
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 ENSEMBLE = 5
 """Members that answer unless asked otherwise: the cyclic pairs, every block left out twice."""
 
@@ -57,7 +57,9 @@ BLOCK_SPLIT = (
     "each slice by the one member that never saw its block of slice numbers (gap of 30); a block split, not "
     "a patient split; interval: bootstrap of runs of 13 slices"
 )
-FIRST_COMPARISON = Path(__file__).with_name("candidates_first.json")
+EARLIER_COMPARISONS = tuple(
+    Path(__file__).with_name(f"candidates_{which}.json") for which in ("first", "second")
+)
 _RULES_FILE = Path(__file__).with_name("sequence_rules.toml")
 Record = dict[str, Any]
 
@@ -158,7 +160,10 @@ def manifest(
             "limitations": list(LIMITATIONS),
             "licence": "LICENSE",
             "created": created,
-            "changelog": ["0.1.0: first of its line, ten members of which five answer."],
+            "changelog": [
+                "0.2.0: encoders that start from ImageNet, all networks trained anew.",
+                "0.1.0: first of its line, ten members of which five answer.",
+            ],
         },
         "input": {
             "modalities": ["MR"],
@@ -330,12 +335,12 @@ def write_package(out: Path, folder: Path) -> None:
 
 def _write_report(out: Path, folder: Path, report: dict[str, Any]) -> None:
     """Write card, figures, table of cases, plots and what training really did."""
-    first, second = (json.loads(path.read_text()) for path in (FIRST_COMPARISON, out / "candidates.json"))
-    (folder / "candidates.json").write_text(json.dumps(second, indent=1) + "\n")
+    comparisons = [json.loads(path.read_text()) for path in (*EARLIER_COMPARISONS, out / "candidates.json")]
+    (folder / "candidates.json").write_text(json.dumps(comparisons[-1], indent=1) + "\n")
     (folder / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
     runs = training_rows(out)
     (folder / "training.json").write_text(json.dumps(runs, indent=1) + "\n")
-    (folder / "MODEL_CARD.md").write_text(markdown(report, runs, first, second))
+    (folder / "MODEL_CARD.md").write_text(markdown(report, runs, comparisons))
     shutil.copyfile(out / CASES, folder / CASES)
     rows = read_cases(out / CASES)
     plot_dice(report, rows, folder / "dice.png")

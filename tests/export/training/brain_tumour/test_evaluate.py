@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
 
 from export.training.brain_tumour.corruptions import AS_IS, MIRROR
-from export.training.brain_tumour.packaging import write_package
+from export.training.brain_tumour.packaging import VERSION, write_package
 from export.training.brain_tumour.report import CASES, evaluate_run, read_cases
 from export.training.brain_tumour.rules import load_rules
 from models.package import load_package
@@ -58,5 +58,5 @@ def test_one_command_answers_and_judges_once(run: Path, tmp_path: Path) -> None:
     again = {path: path.stat().st_mtime_ns for path in (run / "answers").rglob("*.np?")}
     assert again == answers, "a network was asked twice"
     assert json.loads((run / "metrics.json").read_text()) == report
-    write_package(run, tmp_path / "brain-tumour" / "0.1.0")
-    assert len(load_package(tmp_path / "brain-tumour" / "0.1.0").manifest.metrics) >= 10
+    write_package(run, tmp_path / "brain-tumour" / VERSION)
+    assert len(load_package(tmp_path / "brain-tumour" / VERSION).manifest.metrics) >= 10

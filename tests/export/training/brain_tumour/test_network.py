@@ -10,7 +10,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnxscript", reason="the export extra is not installed")
 
-from export.training.brain_tumour.network import CANDIDATES, ContrastNet, Exported, ExportedContrast
+from export.training.brain_tumour.network import (
+    CANDIDATES,
+    ContrastNet,
+    Exported,
+    ExportedContrast,
+    ImageNetUNet,
+)
 from export.training.brain_tumour.onnx_export import CONTRAST_OUTPUTS, OUTPUTS, export_network
 from export.training.onnx_file import IR_VERSION, OPSET
 from models.preprocessing.brain import CHANNELS
@@ -33,6 +39,27 @@ def test_the_network_without_context_does_not_see_the_neighbours() -> None:
     changed[:, 3:9] = 0
     with torch.no_grad():
         assert torch.equal(network(tensor), network(changed))
+
+
+IMAGENET = "EfficientNet-Lite0 U-Net from ImageNet, 2D"
+
+
+def test_the_encoder_from_imagenet_keeps_what_it_learned_and_ignores_presence_at_first() -> None:
+    started, bare = CANDIDATES[IMAGENET]().eval(), ImageNetUNet(pretrained=False)
+    weights = started.network.blocks[3]._project_conv.weight
+    assert not torch.equal(weights, bare.blocks[3]._project_conv.weight)
+    assert float(started.network.stem.weight[:, 3:].abs().max()) == 0
+    summed = ImageNetUNet(channels=1).stem.weight[:, 0]
+    torch.testing.assert_close(summed, started.network.stem.weight[:, :3].sum(1))
+
+
+def test_a_member_from_imagenet_as_onnx_is_small_and_agrees_with_torch(tmp_path: Path) -> None:
+    network, target = Exported(CANDIDATES[IMAGENET]()), tmp_path / "m.onnx"
+    record = export_network(network, CHANNELS, OUTPUTS, target)
+    assert record["bytes"] < 3_000_000
+    assert record["parity"]["probability"]["max"] < 2e-3
+    answer = open_session(target).run({"tensor": np.zeros((3, CHANNELS, 64, 32), dtype=np.float32)})
+    assert answer["probability"].shape == (3, 1, 64, 32)
 
 
 def test_a_member_as_onnx_is_small_dynamic_and_agrees_with_torch(tmp_path: Path) -> None:

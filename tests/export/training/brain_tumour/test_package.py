@@ -15,7 +15,13 @@ from export.training.brain_tumour.analysis import OutOfBag, main_report, main_ru
 from export.training.brain_tumour.card import markdown, table, training_rows
 from export.training.brain_tumour.data import TYPES
 from export.training.brain_tumour.evaluation import ACQUIRED, VARIANTS, unseen_by
-from export.training.brain_tumour.packaging import TYPE_CODES, manifest, metric_rows, write_package
+from export.training.brain_tumour.packaging import (
+    TYPE_CODES,
+    VERSION,
+    manifest,
+    metric_rows,
+    write_package,
+)
 from export.training.brain_tumour.report import CASES, read_cases, write_cases
 from export.training.brain_tumour.rules import Rules, load_rules, save_rules
 from models.detector import check_networks
@@ -75,7 +81,7 @@ def evaluated(run: Path) -> Path:
 
 
 def test_an_interim_package_loads_without_figures(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "brain-tumour" / "0.1.0"
+    folder = tmp_path / "brain-tumour" / VERSION
     write_package(run, folder)
     package = load_package(folder)
     check_networks(package)
@@ -88,14 +94,14 @@ def test_an_interim_package_loads_without_figures(run: Path, tmp_path: Path) -> 
 
 def test_members_of_a_run_that_is_not_finished_make_a_package(tmp_path: Path) -> None:
     put_network(tmp_path / "run", "member", "member-0")
-    write_package(tmp_path / "run", tmp_path / "brain-tumour" / "0.1.0")
-    content = load_package(tmp_path / "brain-tumour" / "0.1.0").manifest
+    write_package(tmp_path / "run", tmp_path / "brain-tumour" / VERSION)
+    content = load_package(tmp_path / "brain-tumour" / VERSION).manifest
     assert content.ensemble == 1 and content.branches == () and content.classifications == ()
 
 
 def test_which_networks_read_which_studies(run: Path, tmp_path: Path) -> None:
-    write_package(run, tmp_path / "brain-tumour" / "0.1.0")
-    content = load_package(tmp_path / "brain-tumour" / "0.1.0").manifest
+    write_package(run, tmp_path / "brain-tumour" / VERSION)
+    content = load_package(tmp_path / "brain-tumour" / VERSION).manifest
     plan = content.choose({"T1", "T1C", "FLAIR", "T2"})
     assert plan.branch == MAIN and set(plan.sequences) == {"T1", "T1C", "FLAIR"} and not plan.missing
     assert content.choose({"FLAIR", "T2"}).missing == ("T1", "T1C")
@@ -124,7 +130,7 @@ def test_the_rules_of_sequences_are_those_of_the_reader() -> None:
 
 
 def test_a_package_with_figures(evaluated: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "brain-tumour" / "0.1.0"
+    folder = tmp_path / "brain-tumour" / VERSION
     write_package(evaluated, folder)
     content = load_package(folder).manifest
     by_name = {metric.name: metric for metric in content.metrics}
@@ -143,7 +149,7 @@ def test_a_package_with_figures(evaluated: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_the_same_is_left_alone(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "brain-tumour" / "0.1.0"
+    folder = tmp_path / "brain-tumour" / VERSION
     write_package(run, folder)
     before = (folder / "members/member-0.onnx").stat().st_mtime_ns
     write_package(run, folder)
@@ -177,6 +183,6 @@ def test_a_table_of_the_card() -> None:
 
 def test_the_card_says_what_was_not_finished(evaluated: Path) -> None:
     report = json.loads((evaluated / "metrics.json").read_text()) | {"contrast-only": {}}
-    text = markdown(report, [], CANDIDATES, CANDIDATES)
+    text = markdown(report, [], [CANDIDATES, CANDIDATES])
     assert text.count("Not finished in this version.") == 3
     assert "Research use, not for diagnosis" in text and "{" not in text
