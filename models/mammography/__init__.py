@@ -1,0 +1,1 @@
+"""Mammography: the region of the breast, its landmarks, and the reading of an examination."""
