@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
@@ -17,14 +17,20 @@ from models.runtime import Provider, Session, TensorSpec, open_session
 if TYPE_CHECKING:
     from models.brain_tumour.answer import BrainAnswer
     from models.geometry import AlignedStudy
+    from models.mammogram import Mammogram
+    from models.mammography.detector import ViewAnswer
+    from models.mammography.preprocess import PreparedView
+    from models.mammography_results import MammographyReading
 
 __all__ = [
     "Detector",
+    "ExamDetector",
     "FilmDetector",
     "VolumeDetector",
     "check_graph",
     "check_networks",
     "open_detector",
+    "open_exam_detector",
     "open_film_detector",
     "open_volume_detector",
 ]
@@ -53,7 +59,26 @@ class VolumeDetector(Protocol):
         """Run once on a made-up study, so that all memory is claimed."""
 
 
-Detector: TypeAlias = FilmDetector | VolumeDetector
+class ExamDetector(Protocol):
+    """Reads the mammograms of one examination with the members of a package."""
+
+    def prepare_view(self, mammogram: Mammogram) -> PreparedView:
+        """Find the breast of one image; ``NoBreast`` where there is no single one."""
+
+    def read_view(self, mammogram: Mammogram, prepared: PreparedView | None = None) -> ViewAnswer:
+        """Return what the members say of one image."""
+
+    def combine(self, answers: Sequence[ViewAnswer]) -> MammographyReading:
+        """Combine images to breasts and to the examination."""
+
+    def read(self, exam: Sequence[Mammogram]) -> MammographyReading:
+        """Read all images: :meth:`read_view` of each, then :meth:`combine`."""
+
+    def warm_up(self) -> None:
+        """Run once on a made-up mammogram, so that all memory is claimed."""
+
+
+Detector: TypeAlias = FilmDetector | VolumeDetector | ExamDetector
 
 
 def _centre_heatmap(package: Package, opener: _Opener, members: int | None) -> FilmDetector:
@@ -70,8 +95,17 @@ def _slice_ensemble(package: Package, opener: _Opener, members: int | None) -> V
     return BrainTumourDetector(package, opener, members)
 
 
+def _mammography_exam(package: Package, opener: _Opener, members: int | None) -> ExamDetector:
+    from models.mammography.detector import (  # noqa: PLC0415 - the search for the breast, which others do not need
+        MammographyDetector,
+    )
+
+    return MammographyDetector(package, opener, members)
+
+
 _FILMS = {("detect", "centre-heatmap"): _centre_heatmap}
 _VOLUMES = {("segment", "slice-ensemble"): _slice_ensemble}
+_EXAMS = {("detect", "mammography-exam"): _mammography_exam}
 _DTYPES = {"float32": "float", "float16": "float16", "uint8": "uint8", "int64": "int64"}
 
 
@@ -96,9 +130,11 @@ def open_detector(
     RuntimeUnavailable
         The runtime is missing.
     """
-    if package.manifest.input.volume is None:
-        return open_film_detector(package, provider, threads, members)
-    return open_volume_detector(package, provider, threads, members)
+    if package.manifest.input.volume is not None:
+        return open_volume_detector(package, provider, threads, members)
+    if package.manifest.input.mammography is not None:
+        return open_exam_detector(package, provider, threads, members)
+    return open_film_detector(package, provider, threads, members)
 
 
 def open_film_detector(
@@ -115,6 +151,15 @@ def open_volume_detector(
 ) -> VolumeDetector:
     """Open a package that reads volumes, see :func:`open_detector`."""
     return _maker(package, _VOLUMES, "volumes")(
+        package, partial(_open_checked, package, provider, threads), members
+    )
+
+
+def open_exam_detector(
+    package: Package, provider: Provider = "cpu", threads: int = 0, members: int | None = None
+) -> ExamDetector:
+    """Open a package that reads mammography examinations, see :func:`open_detector`."""
+    return _maker(package, _EXAMS, "mammograms")(
         package, partial(_open_checked, package, provider, threads), members
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from models.package_tables import Platt, Table
@@ -71,10 +73,15 @@ class AsymmetryRules(Table):
 
 
 class PairingRules(Table):
-    """When findings on two views of one breast are one lesion."""
+    """When findings on two views of one breast may be one lesion.
 
+    ``line``: depth behind the nipple along the axis from the nipple to the chest wall, on oblique views
+    across the edge of the pectoral muscle. ``arc``: distance to the nipple.
+    """
+
+    rule: Literal["line", "arc"] = "line"
     nipple_distance_mm: float = Field(
-        default=20.0, gt=0, description="Greatest difference of the depths behind the nipple."
+        default=20.0, gt=0, description="Greatest difference of the distances to the nipple."
     )
     nipple_distance_share: float = Field(
         default=0.2,
