@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from models.chest_nodule.preprocess import resample
 from models.mammogram import Mammogram
 from models.mammography.channels import channels_of
+from models.mammography.nipple import find_nipple
+from models.mammography.pectoral import OBLIQUE_VIEWS, find_pectoral
 from models.mammography.placement import Placement
 from models.mammography.region import BreastRegion, NoBreast, find_breast
 from models.mammography_results import BreastAnatomy
@@ -172,9 +174,10 @@ def _interpolated(values: FloatImage, places: NDArray[np.float64]) -> FloatImage
 
 def _anatomy(mammogram: Mammogram, region: BreastRegion) -> BreastAnatomy:
     """Return the landmarks of the view."""
-    top, left, bottom, right = region.box
-    tip = float(left if region.chest_wall == "right" else right)
-    return BreastAnatomy(mammogram.sop_instance_uid, region.chest_wall, ((top + bottom) / 2, tip))
+    oblique = mammogram.view.view in OBLIQUE_VIEWS
+    pectoral = find_pectoral(mammogram.film.pixels, region) if oblique else None
+    nipple = find_nipple(region, pectoral)
+    return BreastAnatomy(mammogram.sop_instance_uid, region.chest_wall, nipple, pectoral)
 
 
 def _muscle(anatomy: BreastAnatomy, placement: Placement) -> Mask:
