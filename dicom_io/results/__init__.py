@@ -7,6 +7,7 @@ from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.identity import ResultIdentity, derived_uid, fingerprint
 from dicom_io.results.loop_guard import is_own_result
+from dicom_io.results.mammography_context import MammographyContext
 from dicom_io.results.presentation_state import encode_presentation_state
 from dicom_io.results.secondary_capture import (
     encode_finding_image,
@@ -29,6 +30,7 @@ __all__ = [
     "AI_NOTICE",
     "EncodedObject",
     "FilmContext",
+    "MammographyContext",
     "PackageIdentity",
     "Predecessor",
     "ResultContext",

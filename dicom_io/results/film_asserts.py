@@ -20,6 +20,8 @@ from dicom_io.results.asserts import (
 )
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
+from dicom_io.results.mammography_context import MammographyContext
+from dicom_io.results.mammography_groups import mammography_group_count
 from models.results import Finding
 
 __all__ = ["check_film_report", "film_report_problems"]
@@ -46,7 +48,8 @@ def film_report_problems(report: Dataset, context: FilmContext) -> Iterator[str]
     if str(report.StudyInstanceUID) != str(context.headers[0].StudyInstanceUID):
         yield "it is not in the study of its films"
     yield from reference_problems(report, context.headers)
-    yield from group_problems(report, len(context.findings) + len(context.headers) + 1)
+    more = mammography_group_count(context) if isinstance(context, MammographyContext) else 0
+    yield from group_problems(report, len(context.findings) + len(context.headers) + 1 + more)
     planar = [group for group in measurement_groups(report) if children_of(group, REGION)]
     if len(planar) != len(context.findings):
         yield f"{len(planar)} regions for {len(context.findings)} findings"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from highdicom.sr import (
     CodedConcept,
+    ContentSequence,
     FindingSite,
     ImageRegion,
     Measurement,
@@ -18,6 +19,7 @@ from pydicom.sr.codedict import codes
 
 from dicom_io.reading.attributes import number, text
 from dicom_io.results.film_context import FilmContext
+from dicom_io.results.mammography_context import MammographyContext, view_words
 from dicom_io.results.measurement_groups import (
     add_comment,
     algorithm,
@@ -27,12 +29,14 @@ from dicom_io.results.measurement_groups import (
     tracking,
 )
 from dicom_io.results.vocabulary import AI_NOTICE, component_concept, concept, own
+from models.mammography_results import Breast, MammographyView
 from models.results import FilmReading, Finding, ImageFailure
 
 __all__ = [
     "CALIBRATED_PLANE",
     "DETECTOR_PLANE",
     "ESTIMATED_PLANE",
+    "breast_site",
     "failure_group",
     "film_group",
     "finding_group",
@@ -41,6 +45,8 @@ __all__ = [
 
 _CROSS_SECTIONAL = frozenset({"CT", "MR", "PT"})
 _THORAX = concept("51185008", "SCT", "Chest")
+_BREAST = concept("76752008", "SCT", "Breast")
+_SIDES = {"L": codes.SCT.Left, "R": codes.SCT.Right}
 
 DETECTOR_PLANE = own("detector-plane", "Detector or film plane, not corrected for magnification")
 ESTIMATED_PLANE = own("estimated-plane", "Corrected by the estimated magnification factor")
@@ -78,10 +84,14 @@ def finding_group(context: FilmContext, finding: Finding) -> PlanarROIMeasuremen
         referenced_region=region,
         finding_type=concept(context.package.finding.code, context.package.finding.scheme, meaning),
         algorithm_id=algorithm(context),
-        finding_sites=_sites(header),
+        finding_sites=_sites(context, header),
         measurements=measurements,
     )
     add_comment(group, AI_NOTICE)
+    _add_view(group, context, header)
+    lesion = _lesion_words(context, finding)
+    if lesion is not None:
+        add_comment(group, lesion)
     if finding.size_mm is None:
         add_comment(group, "The source image states no pixel spacing: sizes in millimetres are not known.")
     else:
@@ -97,10 +107,12 @@ def film_group(
     found = context.findings_on(reading.sop_instance_uid)
     meaning = context.package.finding.meaning
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking(context, f"Film {position}", f"film:{reading.sop_instance_uid}"),
+        tracking_identifier=tracking(
+            context, _name(context, header, position), f"film:{reading.sop_instance_uid}"
+        ),
         finding_type=summary_code(findings=bool(found), partial=False),
         algorithm_id=algorithm(context),
-        finding_sites=_sites(header),
+        finding_sites=_sites(context, header),
         measurements=[
             measurement(own("film-score", f"Score that the film shows: {meaning}"), 100 * reading.case_score,
                     codes.UCUM.Percent),
@@ -115,6 +127,7 @@ def film_group(
         "No finding at or above the operating point. This does not exclude disease."
     )  # fmt: skip
     add_comment(group, f"{AI_NOTICE}. {words}")
+    _add_view(group, context, header)
     return group
 
 
@@ -125,14 +138,15 @@ def failure_group(
     header = context.header_of(failure.sop_instance_uid)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(
-            context, f"{_kind(header)} {position}", f"film:{failure.sop_instance_uid}"
+            context, _name(context, header, position), f"film:{failure.sop_instance_uid}"
         ),
         finding_type=summary_code(findings=False, partial=True, failed=True),
         algorithm_id=algorithm(context),
-        finding_sites=_sites(header),
+        finding_sites=_sites(context, header),
         source_images=[source_film(header)],
     )
     add_comment(group, f"{AI_NOTICE}. The algorithm did not read this image: {failure.reason}")
+    _add_view(group, context, header)
     return group
 
 
@@ -153,9 +167,45 @@ def _plane(header: Dataset, finding: Finding) -> CodedConcept:
     return ESTIMATED_PLANE if corrected else DETECTOR_PLANE
 
 
-def _sites(header: Dataset) -> list[FindingSite] | None:
+def _sites(context: FilmContext, header: Dataset) -> list[FindingSite] | None:
+    if text(header, "Modality") == "MG":
+        view = _view(context, header)
+        return [breast_site(None if view is None else view.laterality)]
     is_chest = text(header, "BodyPartExamined") in {"CHEST", "THORAX", "LUNG"}
     return [FindingSite(_THORAX)] if is_chest else None
+
+
+def breast_site(laterality: Breast | None) -> FindingSite:
+    """Return one breast as the site of a finding, its side with the laterality that TID 1410 has for it."""
+    return FindingSite(_BREAST, None if laterality is None else _SIDES[laterality])
+
+
+def _view(context: FilmContext, header: Dataset) -> MammographyView | None:
+    if not isinstance(context, MammographyContext):
+        return None
+    return context.exam.view_of(str(header.SOPInstanceUID))
+
+
+def _name(context: FilmContext, header: Dataset, position: int) -> str:
+    """Return what people call an image of the reading."""
+    view = _view(context, header)
+    return (
+        f"{_kind(header)} {position}" if view is None else f"{_kind(header)} {position}, {view_words(view)}"
+    )
+
+
+def _add_view(group: ContentSequence, context: FilmContext, header: Dataset) -> None:
+    view = _view(context, header)
+    if view is not None:
+        add_comment(group, f"Breast and view: {view_words(view)}.")
+
+
+def _lesion_words(context: FilmContext, finding: Finding) -> str | None:
+    lesion = context.lesion_of(finding) if isinstance(context, MammographyContext) else None
+    if lesion is None:
+        return None
+    others = ", ".join(str(number) for number in sorted(lesion.findings) if number != finding.number)
+    return f"Taken for one lesion, lesion {lesion.number}, with finding {others}."
 
 
 def source_film(header: Dataset) -> SourceImageForMeasurementGroup:
@@ -164,5 +214,8 @@ def source_film(header: Dataset) -> SourceImageForMeasurementGroup:
 
 
 def _kind(header: Dataset) -> str:
-    """Return what people call an image: of a volume it is no film."""
-    return "Image" if text(header, "Modality") in _CROSS_SECTIONAL else "Film"
+    """Return what people call an image: of a volume it is no film, of a breast a mammogram."""
+    modality = text(header, "Modality")
+    if modality == "MG":
+        return "Mammogram"
+    return "Image" if modality in _CROSS_SECTIONAL else "Film"

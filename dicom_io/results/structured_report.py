@@ -24,7 +24,11 @@ from dicom_io.results.film_asserts import check_film_report
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.film_groups import failure_group, film_group, finding_group, source_film
 from dicom_io.results.header import STRUCTURED_REPORTS, start
+from dicom_io.results.image_library import image_library
 from dicom_io.results.loop_guard import MANUFACTURER
+from dicom_io.results.mammography_asserts import check_mammography_report
+from dicom_io.results.mammography_context import MammographyContext
+from dicom_io.results.mammography_groups import mammography_groups
 from dicom_io.results.measurement_groups import reading_group
 from dicom_io.results.procedures import procedures_of
 from dicom_io.results.study_groups import study_groups
@@ -60,7 +64,9 @@ def encode_structured_report(
     Parameters
     ----------
     context : FilmContext or VolumeContext
-        The reading. The same context gives the same data set.
+        The reading. The same context gives the same data set. One of mammograms
+        (:class:`~dicom_io.results.mammography_context.MammographyContext`) adds the image library with breast
+        and view of every image, the breasts, the lesions of several views and the class of the tissue.
     segmentation : Dataset or None
         The segmentation of a volume with findings, which the volumetric groups point at.
     point_at_segments : bool
@@ -95,6 +101,8 @@ def encode_structured_report(
         add_document_header(report, context)
         report.update(_content(context, *_film_groups(context)))
         check_film_report(report, context)
+        if isinstance(context, MammographyContext):
+            check_mammography_report(report, context)
         return report
     if context.has_findings and segmentation is None:
         raise ResultInvalid("the report of a volume with findings points at its segmentation")
@@ -118,6 +126,8 @@ def _film_groups(context: FilmContext) -> tuple[list[_Group], list[_Group]]:
             whole.append(film_group(context, read[film], position))
         else:
             whole.append(failure_group(context, failed[film], position))
+    if isinstance(context, MammographyContext):
+        whole.extend(mammography_groups(context))
     films = [source_film(header) for header in context.headers]
     whole.append(reading_group(context, failed=not context.readings, source_images=films))
     return planar, whole
@@ -162,6 +172,9 @@ def _content(context: FilmContext | VolumeContext, of_findings: list[_Group], wh
     )
     if apart:
         report[0].ContentSequence.append(_qualitative_evaluations(whole))
+    if isinstance(context, MammographyContext):  # TID 1500 row 5: before the measurements
+        children = report[0].ContentSequence
+        children.insert(len(children) - (2 if apart else 1), image_library(context))
     content: Dataset = report[0]
     return content
 

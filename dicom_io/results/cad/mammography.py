@@ -14,6 +14,7 @@ from dicom_io.results.cad.document import begin, detection_run
 from dicom_io.results.cad.image_library import ImageLibrary, LibraryView
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
+from dicom_io.results.mammography_context import exam_problems
 from dicom_io.results.vocabulary import AI_NOTICE
 from models.mammography_results import LesionGroup, MammographyExam
 from models.results import Finding
@@ -51,7 +52,7 @@ def encode_mammography_cad_report(
     ----------
     PS3.16 TID 4000 to 4006, 4011, 4108, 4015 to 4021, 1204, 1400.
     """
-    problems = list(_exam_problems(context, exam))
+    problems = list(exam_problems(context, exam))
     if problems:
         raise ResultInvalid("; ".join(problems))
     run = detection_run(context, codes.BREAST_DENSITY, attempted=attempted)
@@ -75,27 +76,6 @@ def encode_mammography_cad_report(
     report.update(root)
     check_cad_report(report, context, exam)
     return report
-
-
-def _exam_problems(context: FilmContext, exam: MammographyExam) -> Iterator[str]:
-    images = {str(header.SOPInstanceUID) for header in context.headers}
-    viewed = {view.sop_instance_uid for view in exam.views}
-    if not viewed <= images:
-        yield "a view is of an image that the reading does not have"
-    if not {reading.sop_instance_uid for reading in context.readings} <= viewed:
-        yield "an image was read whose breast and view are not stated"
-        return
-    by_number = {finding.number: finding for finding in context.findings}
-    for group in exam.groups:
-        if not set(group.findings) <= by_number.keys():
-            yield f"group {group.number} has a finding that the reading does not have"
-            continue
-        seen_on = [by_number[number].sop_instance_uid for number in group.findings]
-        if len(set(seen_on)) != len(seen_on):
-            yield f"group {group.number} has two findings on one image"
-        breasts = {view.laterality for view in exam.views if view.sop_instance_uid in seen_on}
-        if len(breasts) != 1:
-            yield f"group {group.number} has findings of both breasts"
 
 
 def _overall_impression(context: FilmContext, exam: MammographyExam, library: ImageLibrary) -> Dataset:
