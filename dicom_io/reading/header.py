@@ -11,6 +11,7 @@ from pydicom.uid import UID
 
 from dicom_io.reading.attributes import number, shown, text, whole_number
 from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.mammography import check_kind, check_mammogram, with_functional_groups
 from dicom_io.reading.view import body_parts_of, other_view_of, view_of
 from dicom_io.receive import part10
 from dicom_io.receive.quiet import quiet_libraries
@@ -22,7 +23,15 @@ __all__ = ["check_bits", "check_header", "read_header"]
 _DX_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 _MAMMOGRAPHY_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _INTRAORAL_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.3.1"
-_FOR_PROCESSING = frozenset({_DX_FOR_PROCESSING, _MAMMOGRAPHY_FOR_PROCESSING, _INTRAORAL_FOR_PROCESSING})
+_BREAST_PROJECTION_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.13.1.5"
+_FOR_PROCESSING = frozenset(
+    {
+        _DX_FOR_PROCESSING,
+        _MAMMOGRAPHY_FOR_PROCESSING,
+        _INTRAORAL_FOR_PROCESSING,
+        _BREAST_PROJECTION_FOR_PROCESSING,
+    }
+)
 _PARSE_ERRORS = (
     InvalidDicomError,
     ValueError,
@@ -73,11 +82,15 @@ def check_header(header: Dataset, contract: InputContract) -> None:
     ------
     UnsuitableImage
         The first reason found, most telling first: own result, modality, SOP class, For Processing,
-        view, body part, geometry.
+        view, body part, geometry. Of a package for mammography the kind of image comes before the SOP class,
+        and what :func:`check_mammogram` finds after the body part.
     """
     _check_kind(header, contract)
     _check_view(header, contract)
-    _check_body_part(header, contract)
+    plain = with_functional_groups(header) if contract.mammography is not None else header
+    _check_body_part(plain, contract)
+    if contract.mammography is not None:
+        check_mammogram(plain, contract.mammography)
     _check_geometry(header, contract)
 
 
@@ -92,6 +105,8 @@ def _check_kind(header: Dataset, contract: InputContract) -> None:
     sop_class = text(header, "SOPClassUID")
     if sop_class in _FOR_PROCESSING or text(header, "PresentationIntentType") == "FOR PROCESSING":
         raise UnsuitableImage("for-processing", "the image is For Processing, not For Presentation")
+    if contract.mammography is not None:
+        check_kind(header)
     if contract.sop_classes and sop_class not in contract.sop_classes:
         raise UnsuitableImage("wrong-sop-class", f"SOP Class is {shown(UID(sop_class).name)}")
 

@@ -75,6 +75,14 @@ _PART_BY_CODE = {
     "T-28000": "LUNG",
     "113197003": "RIB",
     "T-11300": "RIB",
+    "76752008": "BREAST",
+    "T-04000": "BREAST",
+    "63762007": "BREAST",  # both
+    "T-04080": "BREAST",
+    "73056007": "BREAST",  # right
+    "T-04020": "BREAST",
+    "80248007": "BREAST",  # left
+    "T-04030": "BREAST",
 }
 
 
