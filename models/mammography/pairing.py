@@ -25,10 +25,10 @@ from scipy.optimize import linear_sum_assignment
 
 from models.exam_tables import PairingRules
 from models.mammogram import Mammogram
-from models.mammography_results import BreastAnatomy, LesionGroup, MammographyView
+from models.mammography_results import BreastAnatomy, LesionGroup, MammographyExam, MammographyView
 from models.results import Finding
 
-__all__ = ["Place", "ViewGeometry", "pair_findings", "place_of", "views_compared"]
+__all__ = ["Place", "ViewGeometry", "compare_views", "pair_findings", "place_of", "views_compared"]
 
 _FROM_ABOVE: Final = frozenset({"CC", "FB", "XCCL", "XCCM"})
 """Views along the body's axis; all others are oblique or from the side."""
@@ -137,6 +137,18 @@ def views_compared(geometries: Iterable[ViewGeometry]) -> bool:
     """Say whether a breast was read on a view from above and on another one."""
     seen = {(one.view.laterality, one.from_above) for one in geometries}
     return any({(side, True), (side, False)} <= seen for side in ("L", "R"))
+
+
+def compare_views(
+    findings: Sequence[Finding], geometries: Sequence[ViewGeometry], rules: PairingRules, density: str = ""
+) -> MammographyExam:
+    """Return the views of an examination with the findings that are paired, see :func:`pair_findings`."""
+    return MammographyExam(
+        views=tuple(one.view for one in geometries),
+        groups=pair_findings(findings, geometries, rules),
+        views_compared=views_compared(geometries),
+        density=density,
+    )
 
 
 def pair_findings(
