@@ -25,13 +25,17 @@ _SMALLEST_SIDE: Final = 64
 _BINS: Final = 128
 _LEAST_RANGE: Final = 0.02
 _LEAST_SHARE, _MOST_SHARE = 0.02, 0.93
+_RIM: Final = 0.4
+_RIM_WIDTH: Final = 4
+_BAND: Final = 0.12
 _PADDING: Final = 0.012
 _CONTENT: Final = 0.15
 _TRIES: Final = 3
 _SATURATED: Final = 0.97
+_FRAME_RING: Final = 0.55
 _LEAST_SOLIDITY: Final = 0.72
 _SECOND_SHARE: Final = 0.4
-_STRAIGHT: Final = 0.12
+_STRAIGHT: Final = 0.09
 _CURVED: Final = 0.07
 _CLOSE: Final = 0.08
 _WIDEST: Final = 1.4
@@ -121,19 +125,47 @@ def find_breast(pixels: FloatImage) -> BreastRegion:
 def _search(unit: FloatImage) -> tuple[Mask, Literal["left", "right"]]:
     """Return the breast and its straight side at the first threshold that shows one."""
     frame = _white_frame(unit)
-    grey = ndimage.gaussian_filter(np.sqrt(unit), 1.0)
+    sharp = np.sqrt(unit)
+    grey = ndimage.gaussian_filter(sharp, 1.0)
     reason = NoBreast("nothing but background is seen")
-    for number, threshold in enumerate(_thresholds(unit, grey, frame)):
+    for number, (air, threshold) in enumerate(_thresholds(unit, grey, frame)):
         try:
             mask = _breast_component((grey > threshold) & (unit > _PADDING) & ~frame)
-            return mask, _chest_wall(mask)
+            chest_wall = _chest_wall(mask)
         except NoBreast as error:
             reason = error if number == 0 else reason
+            continue
+        mask = _without_band(sharp, mask)
+        brighter = (grey > air + _RIM * (threshold - air)) & (unit > _PADDING) & ~frame
+        return _with_rim(mask, brighter), chest_wall
     raise reason
 
 
-def _thresholds(unit: FloatImage, grey: FloatImage, frame: Mask) -> list[float]:
-    """Return thresholds to try, rising: a film's fog may lie well above the padding around it."""
+def _without_band(sharp: FloatImage, mask: Mask) -> Mask:
+    """Cut off a band above the breast that ends at a straight horizontal edge: tape, or the film's end."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = rows[0]
+    for row in range(rows[0] + 1, rows[0] + max(2, int(_BAND * rows.size))):
+        both = mask[row - 1] & mask[row + 1]
+        rise = sharp[row + 1, both] - sharp[row - 1, both]
+        if rise.size >= 8 and np.mean(rise > 0.03) > 0.85 and np.median(rise) > 0.1:
+            first = row + 1
+    kept = mask.copy()
+    kept[:first] = False
+    return kept
+
+
+def _with_rim(mask: Mask, brighter: Mask) -> Mask:
+    """Grow the breast by a few pixels into what is still brighter than air: the skin is thin and dark."""
+    rim = ndimage.binary_dilation(mask, iterations=_RIM_WIDTH, mask=brighter | mask)
+    rows = np.flatnonzero(mask.any(axis=1))
+    rim[: rows[0]] = False
+    smooth = ndimage.binary_opening(np.pad(rim, 2, mode="edge"), iterations=2)[2:-2, 2:-2]
+    return np.asarray(ndimage.binary_fill_holes(smooth | mask), dtype=np.bool_)
+
+
+def _thresholds(unit: FloatImage, grey: FloatImage, frame: Mask) -> list[tuple[float, float]]:
+    """Return levels of air and thresholds, rising: a film's fog may lie well above the padding around it."""
     candidates = ~frame
     content = (unit > _PADDING) & candidates
     rows = np.flatnonzero(content.mean(axis=1) > _CONTENT)
@@ -142,13 +174,13 @@ def _thresholds(unit: FloatImage, grey: FloatImage, frame: Mask) -> list[float]:
         raise NoBreast("nothing but background is seen")
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     values = grey[window][candidates[window]]
-    thresholds: list[float] = []
+    thresholds: list[tuple[float, float]] = []
     for _ in range(_TRIES):
         if values.size < _LEAST_SHARE * unit.size:
             break
         counts = np.histogram(values, _BINS, (0.0, 1.0))[0].astype(np.float64)
         thresholds.append(_threshold(counts))
-        values = values[values > thresholds[-1]]
+        values = values[values > thresholds[-1][1]]
     return thresholds
 
 
@@ -169,13 +201,20 @@ def _white_frame(unit: FloatImage) -> Mask:
         long = height > 0.6 * rows or width > 0.6 * columns
         thin = part.sum() < 0.25 * max(height, width) ** 2
         filled = part.mean() > 0.85
-        if at_border and long and (thin or filled):
+        if at_border and long and (thin or filled) and _is_abrupt(unit, labels == index):
             frame[window] |= part
     return np.asarray(ndimage.binary_dilation(frame, iterations=2) if frame.any() else frame)
 
 
-def _threshold(counts: NDArray[np.float64]) -> float:
-    """Return the valley between the mode of the background and Otsu's threshold.
+def _is_abrupt(unit: FloatImage, part: Mask) -> bool:
+    """Tell a frame from a saturated muscle, around which the image is bright as well."""
+    near = ndimage.binary_dilation(part, iterations=2)
+    ring = ndimage.binary_dilation(near, iterations=2) & ~near
+    return bool(ring.any() and np.median(unit[ring]) < _FRAME_RING)
+
+
+def _threshold(counts: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mode of the background, and the valley between it and Otsu's threshold.
 
     References
     ----------
@@ -192,7 +231,7 @@ def _threshold(counts: NDArray[np.float64]) -> float:
     mode = int(np.argmax(smooth[: otsu + 1]))
     first = min(mode + 3, otsu)
     valley = first + int(np.argmin(smooth[first : otsu + 1]))
-    return float(levels[valley])
+    return float(levels[mode]), float(levels[valley])
 
 
 def _breast_component(foreground: Mask) -> Mask:
