@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -41,9 +41,23 @@ from flows.routing.rules import ReadingOptions
 from models.results import Assessment, FilmReading, ImageFailure
 from models.volume_results import VolumeReading
 
-__all__ = ["Basis", "configuration_hash", "encode_films", "encode_refusal", "encode_volume"]
+__all__ = [
+    "Basis",
+    "Extra",
+    "configuration_hash",
+    "encode_films",
+    "encode_refusal",
+    "encode_volume",
+    "failures_of",
+    "film_extras",
+    "on_request",
+    "refusal",
+]
 
 _LOG = logging.getLogger(__name__)
+
+Extra = tuple[str, str, Callable[[], Dataset]]
+"""Kind of an object that an option adds, its name in words, and what encodes it."""
 
 _FILES = {"structured-report": "report"}
 _REFERABLE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
@@ -115,7 +129,7 @@ def encode_films(
     the others show one finding each, by falling score. The same arguments give the same bytes.
     """
     read = [read_header(film.source.path) for film in prepared.films]
-    failures, unread = _failures(prepared.unread_films, str(read[0].StudyInstanceUID))
+    failures, unread = failures_of(prepared.unread_films, str(read[0].StudyInstanceUID))
     context = FilmContext(
         headers=(*read, *unread),
         findings=findings_of(prepared.films, readings),
@@ -134,21 +148,25 @@ def encode_refusal(basis: Basis, not_read: Sequence[NotRead]) -> tuple[EncodedOb
 
     Nothing is written where the study has no image of the kind that the package reads.
     """
-    failures, headers = _failures(not_read)
+    failures, headers = failures_of(not_read)
     if not failures:
         return ()
-    reasons = tuple(dict.fromkeys(failure.reason for failure in failures))
-    context = FilmContext(
-        headers=tuple(headers),
-        failures=failures,
-        assessment=Assessment("reject", reasons=tuple(f"Not read: {reason}" for reason in reasons)),
-        partial=True,
-        statements=("The algorithm did not read this study.",),
-        **basis.common,
-    )
+    context = FilmContext(**refusal(failures, headers), **basis.common)
     return basis.write(
         _film_objects(context, (), replace(basis, options=basis.options.model_copy(update={"key_images": 0})))
     )
+
+
+def refusal(failures: Sequence[ImageFailure], headers: Sequence[Dataset]) -> dict[str, Any]:
+    """Return what every context of a study says of which nothing was read."""
+    reasons = dict.fromkeys(failure.reason for failure in failures)
+    return {
+        "headers": tuple(headers),
+        "failures": tuple(failures),
+        "assessment": Assessment("reject", reasons=tuple(f"Not read: {reason}" for reason in reasons)),
+        "partial": True,
+        "statements": ("The algorithm did not read this study.",),
+    }
 
 
 def encode_volume(
@@ -195,7 +213,7 @@ def _film_objects(
     context: FilmContext, films: Sequence[PreparedFilm], basis: Basis
 ) -> Iterator[tuple[str, Dataset]]:
     options = basis.options
-    others, missing = _on_request(context, basis)
+    others, missing = on_request((*_cad_report(context, basis), *film_extras(context, basis)))
     if missing:
         context = replace(context, statements=(*context.statements, *missing))
     yield "structured-report", encode_structured_report(context)
@@ -210,14 +228,14 @@ def _film_objects(
         yield f"key-image-{number}", encode_finding_image(context, film, finding, number)
 
 
-def _on_request(context: FilmContext, basis: Basis) -> tuple[list[tuple[str, Dataset]], list[str]]:
+def on_request(extras: Iterable[Extra]) -> tuple[list[tuple[str, Dataset]], list[str]]:
     """Return the objects that the options add, and what the report says of those that failed.
 
     They are extras: one that cannot be made of a source with odd attributes must not cost the report.
     """
     made: list[tuple[str, Dataset]] = []
     missing: list[str] = []
-    for kind, name, encode in _extras(context, basis):
+    for kind, name, encode in extras:
         try:
             made.append((kind, encode()))
         except (ResultInvalid, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
@@ -226,13 +244,18 @@ def _on_request(context: FilmContext, basis: Basis) -> tuple[list[tuple[str, Dat
     return made, missing
 
 
-def _extras(context: FilmContext, basis: Basis) -> Iterator[tuple[str, str, Callable[[], Dataset]]]:
+def _cad_report(context: FilmContext, basis: Basis) -> Iterator[Extra]:
     options, finding = basis.options, context.package.finding
     if options.cad_report and (finding.code, finding.scheme) not in CHEST_FINDINGS:
         _LOG.warning("package %s has no form of CAD report: none is written", context.package.name)
     elif options.cad_report:
         of_cad = replace(context, predecessor=basis.predecessors.get("cad-report"))
         yield "cad-report", "CAD report", partial(encode_chest_cad_report, of_cad)
+
+
+def film_extras(context: FilmContext, basis: Basis) -> Iterator[Extra]:
+    """Yield what the options add for each film with findings: boxes as a segmentation, presentation state."""
+    options = basis.options
     ranked = sorted(context.findings, key=lambda one: one.number)
     for number, uid in enumerate(dict.fromkeys(one.sop_instance_uid for one in ranked), start=1):
         if options.film_segmentations:
@@ -261,7 +284,7 @@ def _volume_objects(
         yield f"key-image-{number}", dataset
 
 
-def _failures(
+def failures_of(
     not_read: Sequence[NotRead], study_instance_uid: str | None = None
 ) -> tuple[tuple[ImageFailure, ...], list[Dataset]]:
     """Return what should have been read and was not, as far as a report can refer to it."""

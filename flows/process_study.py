@@ -24,7 +24,6 @@ from prefect.tasks import Task
 from flows.attempts import requeue_or_give_up
 from flows.delivery import DeliveryReport, attempts_in_run, deliver
 from flows.detectors import DetectorCache
-from flows.encoding import encode_refusal
 from flows.journal import IllegalTransition, Journal, StaleRun, UnknownRecord, open_journal
 from flows.reading import Gathered, Refused
 from flows.settings import Settings, load_settings
@@ -158,7 +157,7 @@ async def encode_refused(run: StudyRun, refusal: Refused, outcome: dict[str, Any
     """Write the report of a study that could not be read and record it; return how many objects it has."""
 
     def work() -> int:
-        objects = encode_refusal(run.basis(), refusal.not_read)
+        objects = run.reader().refused(run.basis(), refusal.not_read)
         if objects:
             run.keep_reading(outcome)
             run.keep(objects)

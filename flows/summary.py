@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dicom_io.results.mammography_context import view_words
 from flows.journal import DeliveryRecord, JobRecord, ResultRecord
 from flows.reading.films import Prepared, findings_of
+from flows.reading.mammograms import ExamReading, PreparedExam
 from flows.reading.study import NotRead
 from flows.reading.volumes import PreparedStudy
 from models.results import Assessment, FilmReading, Finding
 from models.volume_results import VolumeFinding, VolumeReading
 
-__all__ = ["delivered", "not_read_of", "of_films", "of_volume", "summary_markdown"]
+__all__ = ["delivered", "not_read_of", "of_exam", "of_films", "of_volume", "summary_markdown"]
 
 
 def delivered(objects: Sequence[ResultRecord], deliveries: Sequence[DeliveryRecord]) -> dict[str, Any]:
@@ -38,6 +40,39 @@ def of_films(prepared: Prepared, readings: Sequence[FilmReading], assessment: As
             _finding(finding, films[finding.sop_instance_uid])
             for finding in findings_of(prepared.films, readings)
         ],
+        "not_read": not_read_of(prepared.not_read),
+        "statements": list(prepared.statements),
+    }
+
+
+def of_exam(prepared: PreparedExam, exam: ExamReading, assessment: Assessment) -> dict[str, Any]:
+    """Return what was read of mammograms, as plain JSON values; images go by their number, not by UID."""
+    films = {film.source.sop_instance_uid: number for number, film in enumerate(prepared.films, 1)}
+    reading, density = exam.reading, exam.reading.density
+    return {
+        "films": len(films),
+        "views": [view_words(view) for view in prepared.views],
+        **_assessed(assessment),
+        "case_scores": [one.case_score for one in reading.images],
+        "breasts": [
+            {
+                "laterality": one.laterality,
+                "score": one.score,
+                "films": [films[uid] for uid in one.views],
+                "asymmetry": one.asymmetry,
+            }
+            for one in reading.breasts
+        ],
+        "exam_score": reading.exam_score,
+        "tissue": density and {"label": density.label, "probabilities": dict(density.probabilities)},
+        "findings": [_finding(finding, films[finding.sop_instance_uid]) for finding in exam.findings],
+        "views_compared": exam.exam.views_compared,
+        "lesions": [
+            {"number": one.number, "findings": list(one.findings), "probability": one.probability}
+            for one in exam.exam.groups
+        ],
+        "members": exam.members,
+        "prior_images": 0 if exam.prior is None else len(exam.prior.images),
         "not_read": not_read_of(prepared.not_read),
         "statements": list(prepared.statements),
     }
@@ -120,6 +155,9 @@ def summary_markdown(
         "Route": job.route,
         "Revision, attempt": f"{job.revision}, {job.attempt}",
         "Films": outcome.get("films"),
+        "Views": ", ".join(outcome.get("views", ())),
+        "Background tissue": (outcome.get("tissue") or {}).get("label"),
+        "Images of an earlier study": outcome.get("prior_images") or None,
         "Sequences": ", ".join(outcome.get("sequences", ())),
         "Not there": ", ".join(outcome.get("sequences_missing", ())),
         "Networks": outcome.get("networks"),
@@ -131,6 +169,8 @@ def summary_markdown(
     lines += _table(("", ""), [(name, value) for name, value in facts.items() if value not in (None, "")])
     for reason in outcome.get("reasons", ()):
         lines += [f"- {reason}"]
+    if "breasts" in outcome:
+        lines += _breasts(outcome)
     if "findings" in outcome:
         lines += ["", f"## Findings: {len(outcome['findings'])}", ""]
         lines += _table(
@@ -169,6 +209,25 @@ def summary_markdown(
     lines += _table(("Stage", "Seconds"), [(name, f"{seconds:.3f}") for name, seconds in times.items()])
     lines += ["", "Research use, not for diagnosis."]
     return "\n".join(lines)
+
+
+def _breasts(outcome: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (
+            {"L": "left", "R": "right"}[one["laterality"]],
+            f"{one['score']:.3f}",
+            ", ".join(outcome["views"][film - 1] for film in one["films"]),
+            "not compared" if one["asymmetry"] is None else f"{one['asymmetry']:+.3f}",
+        )
+        for one in outcome["breasts"]
+    ]
+    lines = ["", f"## Breasts: {len(rows)}, examination {outcome['exam_score']:.3f}", ""]
+    lines += _table(("Breast", "Score", "Views", "More conspicuous than the other by"), rows)
+    return lines + [
+        f"- findings {' and '.join(str(number) for number in one['findings'])} are taken for one lesion "
+        f"({one['probability']:.3f})"
+        for one in outcome["lesions"]
+    ]
 
 
 def _diameters(segment: Mapping[str, Any]) -> str:

@@ -66,14 +66,15 @@ def _reader(
 
 
 def _found(study: StudyReport) -> tuple[str, str, str]:
-    """Return number of findings, the surest of films or the largest of a volume, and the case score."""
+    """Return number of findings, the surest of films or the largest of a volume, and the study's score."""
     if study.volume is not None:
         sizes = [segment.volume_ml for segment in study.volume.segments]
         return str(len(sizes)), f"{max(sizes):.1f} ml" if sizes else "-", f"{study.volume.case_score:.3f}"
+    scores = [film.case_score for film in study.films] if study.exam is None else [study.exam.score]
     return (
         str(len(study.findings)) if study.outcome == "completed" else "-",
         f"{max(finding.score for finding in study.findings):.3f}" if study.findings else "-",
-        f"{max(film.case_score for film in study.films):.3f}" if study.films else "-",
+        f"{max(scores):.3f}" if scores else "-",
     )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dicom_io.reading import read_header
 from flows.offline.report import (
+    BreastReport,
     ClassificationReport,
     ClassShare,
+    ExamReport,
     FilmReport,
     FindingReport,
+    LesionReport,
     SegmentReport,
     VolumeReport,
     candidate_values,
 )
-from flows.reading.films import Prepared, findings_of
+from flows.reading.films import PreparedFilm, findings_of
+from flows.reading.mammograms import ExamReading, PreparedExam, PreparedMammogram
 from flows.reading.volumes import KeptReading, PreparedStudy
 from models.results import FilmReading
 from models.volume_results import VolumeFinding
@@ -32,7 +36,7 @@ def described(
     Parameters
     ----------
     prepared, reading
-        What the steps of a film reader or of a volume reader handed on.
+        What the steps of a reader of films, volumes or mammograms handed on.
     named : callable
         Names a file as the report does.
     all_candidates : bool
@@ -40,7 +44,30 @@ def described(
     """
     if isinstance(prepared, PreparedStudy):
         return {"volume": _volume(prepared, reading)}
-    return _films(prepared, reading, named, all_candidates=all_candidates)
+    if isinstance(prepared, PreparedExam):
+        images = _films(prepared.films, reading.reading.images, named, all_candidates=all_candidates)
+        return {**images, "exam": _exam(reading)}
+    return _films(prepared.films, reading, named, all_candidates=all_candidates)
+
+
+def _exam(exam: ExamReading) -> ExamReport:
+    reading, tissue = exam.reading, exam.reading.density
+    return ExamReport(
+        score=reading.exam_score,
+        breasts=tuple(
+            BreastReport(
+                laterality=one.laterality, score=one.score, images=one.views, asymmetry=one.asymmetry
+            )
+            for one in reading.breasts
+        ),
+        views_compared=exam.exam.views_compared,
+        lesions=tuple(
+            LesionReport(number=one.number, findings=one.findings, probability=one.probability)
+            for one in exam.exam.groups
+        ),
+        tissue=None if tissue is None else tissue.label,
+        tissue_probabilities={} if tissue is None else tissue.probabilities,
+    )
 
 
 def _volume(prepared: PreparedStudy, kept: KeptReading) -> VolumeReport:
@@ -91,14 +118,21 @@ def _segment(finding: VolumeFinding, slices: Any) -> SegmentReport:
     )
 
 
+def _view(film: PreparedFilm | PreparedMammogram) -> dict[str, Any]:
+    if isinstance(film, PreparedMammogram):
+        view = film.view
+        return {"view": view.view, "laterality": view.laterality, "modifiers": view.modifiers}
+    return {"view": film.view}
+
+
 def _films(
-    prepared: Prepared,
+    prepared: Sequence[PreparedFilm] | Sequence[PreparedMammogram],
     readings: tuple[FilmReading, ...],
     named: Callable[[Path], str],
     *,
     all_candidates: bool,
 ) -> dict[str, Any]:
-    by_uid = {film.source.sop_instance_uid: film for film in prepared.films}
+    by_uid = {film.source.sop_instance_uid: film for film in prepared}
     points = {reading.sop_instance_uid: reading.operating_point for reading in readings}
     films = []
     for reading in readings:
@@ -109,7 +143,7 @@ def _films(
                 sop_instance_uid=reading.sop_instance_uid,
                 series_instance_uid=str(header.SeriesInstanceUID),
                 file=named(film.source.path),
-                view=film.view,
+                **_view(film),
                 rows=int(header.Rows),
                 columns=int(header.Columns),
                 pixel_spacing_mm=film.pixel_spacing_mm,
@@ -130,7 +164,7 @@ def _films(
             size_mm=one.size_mm,
             size_is_calibrated=one.size_is_calibrated,
         )
-        for one in findings_of(prepared.films, readings)
+        for one in findings_of(prepared, readings)
     )
     answer: dict[str, Any] = {"films": tuple(films), "findings": findings}
     if all_candidates:

@@ -186,7 +186,7 @@ class OfflineReader:
         if not named:
             return ()
         try:
-            return encoding.encode_refusal(self._basis(fingerprint(named.items()), folder), refused.not_read)
+            return self._reader.refused(self._basis(fingerprint(named.items()), folder), refused.not_read)
         except ResultInvalid as error:
             _log.warning("the refusal could not be reported: %s", error)
             return ()

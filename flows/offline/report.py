@@ -12,12 +12,15 @@ from models.results import Box, Candidate, Decision
 __all__ = [
     "BoxMillimetres",
     "BoxPixels",
+    "BreastReport",
     "CandidateReport",
     "ClassShare",
     "ClassificationReport",
+    "ExamReport",
     "FileReport",
     "FilmReport",
     "FindingReport",
+    "LesionReport",
     "NotReadReport",
     "ObjectReport",
     "PackageReport",
@@ -84,13 +87,47 @@ class FilmReport(_Model):
     sop_instance_uid: str
     series_instance_uid: str
     file: str
-    view: Literal["PA", "AP", "LATERAL", "UNKNOWN"]
+    view: str = Field(description="PA, AP, LATERAL or UNKNOWN; of a mammogram MLO, CC, ... (PS3.3 C.8.11.7).")
+    laterality: Literal["L", "R"] | None = Field(default=None, description="The breast of a mammogram.")
+    modifiers: tuple[str, ...] = Field(default=(), description="View modifiers of a mammogram.")
     rows: int = Field(ge=1)
     columns: int = Field(ge=1)
     pixel_spacing_mm: tuple[float, float] | None = Field(description="Between rows, between columns.")
     case_score: Probability = Field(description="Probability that the image has what the package looks for.")
     operating_point: Probability
     members: int = Field(ge=1)
+
+
+class BreastReport(_Model):
+    """What the views of one breast say together."""
+
+    laterality: Literal["L", "R"]
+    score: Probability = Field(description="Calibrated probability that the breast is abnormal.")
+    images: tuple[str, ...] = Field(description="SOP Instance UIDs of its views.")
+    asymmetry: float | None = Field(
+        description="By how much it is more conspicuous than the other one; null where that was not read."
+    )
+
+
+class LesionReport(_Model):
+    """Findings of several views that are taken for one lesion."""
+
+    number: int = Field(ge=1)
+    findings: tuple[int, ...] = Field(min_length=2, description="Numbers of the findings.")
+    probability: Probability
+
+
+class ExamReport(_Model):
+    """What the images of a mammography examination say together."""
+
+    score: Probability = Field(description="That of the more suspicious breast.")
+    breasts: tuple[BreastReport, ...]
+    views_compared: bool = Field(description="Whether a breast was seen on two views that can be compared.")
+    lesions: tuple[LesionReport, ...]
+    tissue: str | None = Field(
+        description="Background tissue in the words of the mini-MIAS data set: no category of BI-RADS."
+    )
+    tissue_probabilities: dict[str, Probability] = {}
 
 
 class SegmentReport(_Model):
@@ -189,6 +226,7 @@ class StudyReport(_Model):
     decision_reasons: tuple[str, ...] = ()
     films: tuple[FilmReport, ...] = ()
     volume: VolumeReport | None = Field(default=None, description="null for films.")
+    exam: ExamReport | None = Field(default=None, description="null for anything but mammograms.")
     not_read: tuple[NotReadReport, ...] = ()
     findings: tuple[FindingReport, ...] = ()
     candidates: tuple[CandidateReport, ...] | None = Field(

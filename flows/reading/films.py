@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -23,9 +24,11 @@ from models.polarity import is_negative
 from models.results import Assessment, FilmReading, Finding
 
 __all__ = [
+    "MeasuredFilm",
     "Prepared",
     "PreparedFilm",
     "assess",
+    "check_pixels",
     "findings_of",
     "gate",
     "infer",
@@ -40,6 +43,22 @@ _NEGATIVE = (
     "The pixels appear to contradict the Photometric Interpretation (lungs bright, mediastinum dark): "
     "the image was read with its greyscale inverted"
 )
+
+
+class MeasuredFilm(Protocol):
+    """An image with the spacing of its pixels."""
+
+    @property
+    def source(self) -> SourceFile:
+        """The instance."""
+
+    @property
+    def pixel_spacing_mm(self) -> tuple[float, float] | None:
+        """Between rows and between columns."""
+
+    @property
+    def spacing_is_calibrated(self) -> bool:
+        """Whether it is that of the patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +160,7 @@ def gate(prepared: Prepared, contract: InputContract) -> Prepared:
     for film in prepared.films:
         try:
             check_header(read_header(film.source.path), contract)
-            _check_pixels(film)
+            check_pixels(film.array)
         except UnsuitableImage as error:
             source = film.source
             not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path))
@@ -152,8 +171,15 @@ def gate(prepared: Prepared, contract: InputContract) -> Prepared:
     return Prepared(tuple(passed), tuple(not_read))
 
 
-def _check_pixels(film: PreparedFilm) -> None:
-    pixels = np.load(film.array, mmap_mode="r", allow_pickle=False)
+def check_pixels(array: Path) -> None:
+    """Refuse a decoded image that shows nothing.
+
+    Raises
+    ------
+    UnsuitableImage
+        ``constant-image`` or ``clipped-image``.
+    """
+    pixels = np.load(array, mmap_mode="r", allow_pickle=False)
     low, high = (float(value) for value in np.percentile(pixels[::4, ::4], (1, 99)))
     if high - low < _SMALLEST_RANGE:
         raise UnsuitableImage("constant-image", "the image is constant: there is nothing to read")
@@ -181,7 +207,7 @@ def assess(readings: Sequence[FilmReading]) -> Assessment:
     return assess_detection(readings)
 
 
-def findings_of(films: Sequence[PreparedFilm], readings: Sequence[FilmReading]) -> tuple[Finding, ...]:
+def findings_of(films: Sequence[MeasuredFilm], readings: Sequence[FilmReading]) -> tuple[Finding, ...]:
     """Return the candidates above the operating point, numbered over the study by falling score."""
     spacing = {film.source.sop_instance_uid: film for film in films}
     found = sorted(

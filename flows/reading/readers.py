@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from dicom_io.reading import read_header
 from dicom_io.results import EncodedObject
-from flows import encoding, summary
+from flows import encoding, encoding_exams, summary
 from flows.journal import PriorRecord
-from flows.reading import films, volumes
+from flows.reading import films, mammograms, volumes
 from flows.reading.change import change_of
-from flows.reading.study import Gathered, gather
-from models.detector import FilmDetector, VolumeDetector
+from flows.reading.study import Gathered, NotRead, gather
+from models.detector import ExamDetector, FilmDetector, VolumeDetector
 from models.package import Package
 from models.results import Assessment, FilmReading
 
-__all__ = ["FilmReader", "StudyReader", "VolumeReader", "reader_of"]
+__all__ = ["FilmReader", "MammographyReader", "StudyReader", "VolumeReader", "reader_of"]
 
 
 class StudyReader(Protocol):
@@ -48,6 +48,9 @@ class StudyReader(Protocol):
         self, basis: encoding.Basis, prepared: Any, reading: Any, assessment: Assessment
     ) -> tuple[EncodedObject, ...]:
         """Write the result objects."""
+
+    def refused(self, basis: encoding.Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
+        """Write the report of a study that was refused; nothing where it has no image of the kind."""
 
     def outcome(self, prepared: Any, reading: Any, assessment: Assessment) -> dict[str, Any]:
         """Return what was read, as plain JSON values without protected health information."""
@@ -99,6 +102,10 @@ class FilmReader:
     ) -> tuple[EncodedObject, ...]:
         """Write report, key images and what else the options ask for."""
         return encoding.encode_films(basis, prepared, reading, assessment)
+
+    def refused(self, basis: encoding.Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
+        """Write the report that says why."""
+        return encoding.encode_refusal(basis, not_read)
 
     def outcome(
         self, prepared: films.Prepared, reading: tuple[FilmReading, ...], assessment: Assessment
@@ -162,6 +169,10 @@ class VolumeReader:
             statements=prepared.statements,
         )
 
+    def refused(self, basis: encoding.Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
+        """Write the report that says why."""
+        return encoding.encode_refusal(basis, not_read)
+
     def outcome(
         self, prepared: volumes.PreparedStudy, reading: volumes.KeptReading, assessment: Assessment
     ) -> dict[str, Any]:
@@ -174,6 +185,70 @@ class VolumeReader:
         return f"{used} read by {reading.parts['members']} members of {reading.branch}"
 
 
+class MammographyReader:
+    """Reads the mammograms of a study together, as one examination of the breasts."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+
+    def gather(self, paths: Iterable[Path]) -> Gathered:
+        """Select the mammograms by their headers."""
+        return gather(paths, self.package.manifest.input)
+
+    def prepare(self, gathered: Gathered, folder: Path) -> mammograms.PreparedExam:
+        """Decode every mammogram."""
+        return mammograms.prepare(gathered, self.package.manifest.input, folder)
+
+    def gate(self, prepared: mammograms.PreparedExam) -> mammograms.PreparedExam:
+        """Check tags and pixel range of every image, and that it shows a breast."""
+        return mammograms.gate(prepared, self.package.manifest.input)
+
+    def infer(
+        self, prepared: mammograms.PreparedExam, detector: ExamDetector, folder: Path
+    ) -> mammograms.ExamReading:
+        """Run all members on every image, then combine views and breasts."""
+        return mammograms.infer(prepared, detector, self.package.manifest, folder / "reading.json")
+
+    def assess(self, reading: mammograms.ExamReading) -> Assessment:
+        """Judge how far the reading can be trusted."""
+        return mammograms.assess(reading)
+
+    def compared(self, reading: mammograms.ExamReading, prior: PriorRecord | None) -> mammograms.ExamReading:
+        """Return the reading with the earlier images that are shown beside it."""
+        return replace(reading, prior=prior if prior is not None and prior.images else None)
+
+    def encode(
+        self,
+        basis: encoding.Basis,
+        prepared: mammograms.PreparedExam,
+        reading: mammograms.ExamReading,
+        assessment: Assessment,
+    ) -> tuple[EncodedObject, ...]:
+        """Write report, key images in hanging order, and what else the options ask for."""
+        prior = mammograms.prior_views(reading.prior, prepared.views, self.package.manifest.input)
+        return encoding_exams.encode_exam(basis, prepared, reading, assessment, prior)
+
+    def refused(self, basis: encoding.Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
+        """Write the report that says why, and a CAD report of a detection that was not attempted."""
+        return encoding_exams.encode_exam_refusal(basis, not_read)
+
+    def outcome(
+        self, prepared: mammograms.PreparedExam, reading: mammograms.ExamReading, assessment: Assessment
+    ) -> dict[str, Any]:
+        """Return views, breasts, tissue and findings."""
+        return summary.of_exam(prepared, reading, assessment)
+
+    def told(self, reading: mammograms.ExamReading) -> str:
+        """Return how many images of how many breasts were read."""
+        found = reading.reading
+        return (
+            f"{len(found.images)} mammograms of {len(found.breasts)} breasts read by {found.members} members"
+        )
+
+
 def reader_of(package: Package) -> StudyReader:
     """Return what reads the studies of a package."""
-    return FilmReader(package) if package.manifest.input.volume is None else VolumeReader(package)
+    contract = package.manifest.input
+    if contract.volume is not None:
+        return VolumeReader(package)
+    return FilmReader(package) if contract.mammography is None else MammographyReader(package)

@@ -15,19 +15,26 @@ from dicom_io.reading.sequences import SET_ASIDE_CODES
 from dicom_io.results import fingerprint
 from models.package import InputContract
 
-__all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather"]
+__all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather", "is_of_another_kind"]
 
 _OF_ANOTHER_KIND = SET_ASIDE_CODES | {
     "bad-photometric",
     "lateral-view",
     "not-chosen",
     "own-result",
+    "quality-control-image",
+    "secondary-capture",
     "sequence-not-read",
     "several-patients",
     "wrong-body-part",
     "wrong-modality",
     "wrong-sop-class",
 }
+
+
+def is_of_another_kind(code: str) -> bool:
+    """Return whether the code of an UnsuitableImage says that the package was never meant for it."""
+    return code in _OF_ANOTHER_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class NotRead:
     @property
     def is_unread_image(self) -> bool:
         """Whether it is left out although it is an image of the kind that the package reads."""
-        return self.code not in _OF_ANOTHER_KIND
+        return not is_of_another_kind(self.code)
 
 
 class Refused(Exception):

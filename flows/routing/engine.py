@@ -10,7 +10,8 @@ from typing import Protocol
 
 from pydicom.dataset import Dataset
 
-from dicom_io.reading import Selection, select_instances
+from dicom_io.reading import Rejected, Selection, select_instances
+from flows.reading.study import is_of_another_kind
 from flows.routing.conditions import definite_failures, failures
 from flows.routing.rules import Route
 from models.package import InputContract, Package, PackageError
@@ -94,16 +95,22 @@ class RouteExplanation:
 
 @dataclass(frozen=True, slots=True)
 class RouteMatch:
-    """A route that reads the study, with what its package selects."""
+    """A route that reads the study, with what its package selects.
+
+    ``refused`` are images of the kind that the package reads where it selects none: the study becomes a job
+    all the same, whose report says why it was not read.
+    """
 
     route: Route
     package: Package
     selection: Selection
+    refused: tuple[Rejected, ...] = ()
 
     @property
     def sop_instance_uids(self) -> tuple[str, ...]:
-        """The selected instances."""
-        return tuple(str(one.header.SOPInstanceUID) for one in self.selection.selected)
+        """The selected instances, or those that the job refuses."""
+        selected = [str(one.header.SOPInstanceUID) for one in self.selection.selected]
+        return tuple(selected or dict.fromkeys(one.sop_instance_uid for one in self.refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,8 @@ class RoutingDecision:
         """One line for a list of studies."""
         if self.matches:
             return "; ".join(
-                f"{match.route.name}: {len(match.selection.selected)} for {match.package.reference}"
+                f"{match.route.name}: {len(match.sop_instance_uids)} for {match.package.reference}"
+                + (", which refuses them" if match.refused else "")
                 for match in self.matches
             )
         if not self.explanations:
@@ -209,12 +217,25 @@ def _decide(
     said = tuple(by_uid.values())
     if not selection.selected:
         text = _most_common(one for one in said if one.code != "tags") or "no instance is suitable"
-        return None, RouteExplanation(route.name, package.reference, False, text, said)
+        refused = _to_refuse(selection, package.manifest.input)
+        explanation = RouteExplanation(route.name, package.reference, bool(refused), text, said)
+        return RouteMatch(route, package, selection, refused) if refused else None, explanation
     text = f"{len(selection.selected)} of {len(by_uid)} instances go to {package.reference}"
     return (
         RouteMatch(route, package, selection),
         RouteExplanation(route.name, package.reference, True, text, said),
     )
+
+
+def _to_refuse(selection: Selection, contract: InputContract) -> tuple[Rejected, ...]:
+    """Return the images that a report must speak of although none is read.
+
+    A mammography study of raw data, spot views or specimens looks to the PACS like one that was read
+    without findings, unless something comes back. Of chest films and volumes their own route says it.
+    """
+    if contract.mammography is None:
+        return ()
+    return tuple(one for one in selection.rejected if not is_of_another_kind(one.code))
 
 
 def _most_common(instances: Iterable[InstanceExplanation]) -> str:
