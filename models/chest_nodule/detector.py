@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.centre_points.candidates import candidates_of
 from models.centre_points.decode import calibrated, decode, suppress
-from models.centre_points.fuse import fuse
 from models.chest_nodule.preprocess import Placement, prepare
 from models.film import Film
 from models.package import Package, PackageError
-from models.results import Box, Candidate, FilmReading
+from models.results import Candidate, FilmReading
 from models.runtime import Session
 
 __all__ = [
@@ -87,14 +87,7 @@ def read_candidates(
     scored = [
         (answer.boxes, calibrated(answer.scores, *pair)) for answer, pair in zip(answers, maps, strict=True)
     ]
-    candidates = []
-    for place in fuse(scored, overlap):
-        top, left, bottom, right = placement.to_source(place.box[None])[0]
-        if min(bottom, shape[0]) - max(top, 0) < 1 or min(right, shape[1]) - max(left, 0) < 1:
-            continue
-        box = Box(float(top), float(left), float(bottom), float(right)).clipped(*shape)
-        candidates.append(Candidate(box, place.score, place.member_scores, place.support, place.mean_iou))
-    return tuple(candidates)
+    return candidates_of(scored, placement.to_source, shape, overlap)
 
 
 def settings_of(package: Package) -> Settings:

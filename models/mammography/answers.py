@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.centre_points.candidates import candidates_of
 from models.centre_points.decode import calibrated, decode, suppress
-from models.centre_points.fuse import fuse
 from models.mammography.preprocess import PreparedView
 from models.mammography.settings import Settings
 from models.mammography_results import DENSITY_CLASSES
 from models.package_tables import Platt
-from models.results import Box, Candidate
+from models.results import Candidate
 from models.runtime import Session
 
 __all__ = ["MemberAnswer", "fused_candidates", "member_answer", "members_mean"]
@@ -127,18 +127,13 @@ def fused_candidates(
         (answer.boxes, calibrated(answer.scores, one.slope, one.offset))
         for answer, one in zip(answers, maps, strict=True)
     ]
-    candidates = []
-    for place in fuse(scored, overlap):
-        if not _inside(prepared.mask, place.box):
-            continue
-        top, left, bottom, right = prepared.placement.to_source(place.box[None])[0]
-        if min(bottom, shape[0]) - max(top, 0) < 1 or min(right, shape[1]) - max(left, 0) < 1:
-            continue
-        box = Box(float(top), float(left), float(bottom), float(right)).clipped(*shape)
-        candidates.append(
-            Candidate(box, min(place.score, 1.0), place.member_scores, place.support, place.mean_iou)
-        )
-    return tuple(candidates)
+    return candidates_of(
+        scored,
+        prepared.placement.to_source,
+        shape,
+        overlap,
+        keep=lambda box: _inside(prepared.mask, box),
+    )
 
 
 def _probability(values: NDArray[np.floating]) -> float:
