@@ -32,7 +32,9 @@ _PADDING: Final = 0.012
 _CONTENT: Final = 0.15
 _TRIES: Final = 3
 _SATURATED: Final = 0.97
-_FRAME_RING: Final = 0.55
+_FRAME_RING: Final = 0.75
+_SYMMETRIC: Final = 0.22
+_BROAD: Final = 0.8
 _LEAST_SOLIDITY: Final = 0.72
 _SECOND_SHARE: Final = 0.4
 _STRAIGHT: Final = 0.09
@@ -135,10 +137,22 @@ def _search(unit: FloatImage) -> tuple[Mask, Literal["left", "right"]]:
         except NoBreast as error:
             reason = error if number == 0 else reason
             continue
+        _refuse_symmetry(grey, mask)
         mask = _without_band(sharp, mask)
         brighter = (grey > air + _RIM * (threshold - air)) & (unit > _PADDING) & ~frame
         return _with_rim(mask, brighter), chest_wall
     raise reason
+
+
+def _refuse_symmetry(grey: FloatImage, mask: Mask) -> None:
+    """Refuse what is broad and alike on both sides, as a chest film is and a breast is not."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if columns.size <= _BROAD * rows.size:
+        return
+    inside = np.where(mask[window], grey[window], grey[mask].min())
+    if np.corrcoef(inside.ravel(), inside[:, ::-1].ravel())[0, 1] > _SYMMETRIC:
+        raise NoBreast("the left and right halves are alike, as on a chest film: this is no single breast")
 
 
 def _without_band(sharp: FloatImage, mask: Mask) -> Mask:
@@ -201,7 +215,7 @@ def _white_frame(unit: FloatImage) -> Mask:
         long = height > 0.6 * rows or width > 0.6 * columns
         thin = part.sum() < 0.25 * max(height, width) ** 2
         filled = part.mean() > 0.85
-        if at_border and long and (thin or filled) and _is_abrupt(unit, labels == index):
+        if at_border and long and (filled or (thin and _is_abrupt(unit, labels == index))):
             frame[window] |= part
     return np.asarray(ndimage.binary_dilation(frame, iterations=2) if frame.any() else frame)
 
