@@ -24,6 +24,7 @@ class Detector(StrEnum):
 
     CHEST_NODULE = "chest-nodule"
     BRAIN_TUMOUR = "brain-tumour"
+    MAMMOGRAPHY = "mammography"
 
 
 Which = Annotated[Detector, typer.Argument(help="Which detector.")]
@@ -60,13 +61,18 @@ def train(
         list[int] | None, typer.Option("--member", help="Only this member; repeatable.")
     ] = None,
     stage: Annotated[
-        list[str] | None, typer.Option("--stage", help="Only this stage (brain-tumour); repeatable.")
+        list[str] | None,
+        typer.Option("--stage", help="Only this stage; repeatable. The chest nodule detector has none."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished stages, go on from checkpoints.")
     ] = False,
     minutes: Annotated[float | None, typer.Option(help="Minutes granted to each member.", min=0.01)] = None,
     threads: Annotated[int, typer.Option(help="Threads of torch.", min=1)] = 2,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Torch weights of a brain-tumour member to start from (mammography)."),
+    ] = None,
 ) -> None:
     """Train a detector, all of it or the stages and members named (data folder: SECONDREAD_DATA)."""
     _ready(data=True)
@@ -74,15 +80,33 @@ def train(
         from export.training.brain_tumour.stages import STAGES
         from export.training.brain_tumour.stages import train as train_brain
 
-        unknown = sorted(set(stage or ()) - set(STAGES))
-        if unknown:
-            raise typer.BadParameter(f"no such stage: {', '.join(unknown)}; there are {', '.join(STAGES)}")
+        _known(stage, STAGES)
         train_brain(out, stage or STAGES, member, resume=resume, minutes=minutes, threads=threads)
+    elif detector is Detector.MAMMOGRAPHY:
+        from export.training.mammography.stages import STAGES as MAMMOGRAPHY_STAGES
+        from export.training.mammography.stages import train as train_mammography
+
+        _known(stage, MAMMOGRAPHY_STAGES)
+        train_mammography(
+            out,
+            stage or MAMMOGRAPHY_STAGES,
+            member,
+            resume=resume,
+            minutes=minutes,
+            threads=threads,
+            encoder=start,
+        )
     else:
         if stage:
             raise typer.BadParameter("the chest nodule detector is trained in one piece")
         _train_chest(out, member, resume=resume, minutes=minutes, threads=threads)
     typer.echo(f"{detector.value}: trained in {out}")
+
+
+def _known(stages: list[str] | None, known: tuple[str, ...]) -> None:
+    unknown = sorted(set(stages or ()) - set(known))
+    if unknown:
+        raise typer.BadParameter(f"no such stage: {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 def _train_chest(

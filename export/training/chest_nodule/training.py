@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
+from export.training.centre_network import wide_kernels_in_float32
 from export.training.centre_points import centre_loss, extent_loss, padded
 from export.training.chest_nodule.augment import Sample, make_sample
 from export.training.chest_nodule.data import BLOCKS, CachedFilm, held_out, load_films
@@ -101,6 +102,7 @@ def _network(start: dict[str, Any] | None) -> NoduleNet:
     if start is not None:
         network.load_state_dict(start)
         freeze_early(fold(network))
+    wide_kernels_in_float32(network.blocks)
     return network
 
 

@@ -1,0 +1,1 @@
+"""Training, evaluation and packaging of the detector of mammography examinations (data set: MIAS)."""

@@ -1,0 +1,1 @@
+"""Tests of the training room of mammography."""
