@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_io.reading.attributes import uid
+from dicom_io.reading.attributes import number, uid
 from dicom_io.reading.display import display
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.mammography.facts import facts_of
@@ -27,7 +27,8 @@ def read_mammogram(path: Path, contract: InputContract) -> Mammogram:
     """Decode one image that ``contract`` accepts, as displayed: tissue bright, air dark.
 
     Nothing is cropped, flipped or turned, and no negative is recognised: the Photometric Interpretation is
-    believed.
+    believed. Spacing at the detector is divided by the magnification that is stated, or that the distances
+    of the X-ray source imply.
 
     Raises
     ------
@@ -42,6 +43,8 @@ def read_mammogram(path: Path, contract: InputContract) -> Mammogram:
     facts = facts_of(plain)
     pixels = display(stored, plain)
     _check_contrast(pixels)
+    if facts.magnification is not None and number(plain, "EstimatedRadiographicMagnificationFactor") is None:
+        plain.EstimatedRadiographicMagnificationFactor = f"{facts.magnification:.6g}"
     spacing, calibrated = spacing_of(plain)
     return Mammogram(
         film=Film(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from dicom_io.reading.attributes import items, number, text, texts, uid
+from dicom_io.reading.attributes import items, number, text, uid
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.mammography.kind import is_digitised, is_said_synthetic, is_synthetic
 from dicom_io.reading.mammography.laterality import laterality_of
@@ -93,7 +93,7 @@ def facts_of(header: Dataset) -> MammogramFacts:
         said_synthetic=is_said_synthetic(header),
         partial=text(header, "PartialView") == "YES"
         or bool(items(header, "PartialViewCodeSequence"))
-        or bool(texts(header, "PartialViewDescription")),
+        or bool(text(header, "PartialViewDescription")),
         burned_in=text(header, "BurnedInAnnotation") == "YES",
         magnification=magnification,
     )

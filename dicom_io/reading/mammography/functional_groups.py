@@ -37,13 +37,16 @@ def functional_groups(header: Dataset) -> Iterator[Dataset]:
 def with_functional_groups(header: Dataset) -> Dataset:
     """Return the header with what its functional groups say of the first frame at the top.
 
-    What the top says itself stays. A header without functional groups is returned as it is.
+    What the top says itself stays. A header without functional groups is returned as it is, and one with
+    them is not changed.
     """
     shared = items(header, "SharedFunctionalGroupsSequence")[:1]
     groups = (*items(header, "PerFrameFunctionalGroupsSequence")[:1], *shared)
     if not groups:
         return header
-    plain = Dataset(header)
+    # The constructor would share the elements: what is lifted would then stand in the header itself.
+    plain = Dataset()
+    plain.update(header)
     for group in groups:
         for macro, keywords in _MACROS.items():
             for item in items(group, macro)[:1]:
@@ -53,6 +56,9 @@ def with_functional_groups(header: Dataset) -> Dataset:
 
 def _lift(item: Dataset, plain: Dataset, keywords: tuple[str, ...]) -> None:
     for keyword in keywords:
-        stated = texts(item, keyword) or items(item, keyword)
-        if stated and not (texts(plain, keyword) or items(plain, keyword)):
+        if _says(item, keyword) and not _says(plain, keyword):
             plain[keyword] = item[keyword]
+
+
+def _says(dataset: Dataset, keyword: str) -> bool:
+    return any(texts(dataset, keyword)) or bool(items(dataset, keyword))

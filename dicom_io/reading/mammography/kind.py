@@ -121,5 +121,5 @@ def is_digitised(header: Dataset) -> bool:
     return (
         text(header, "ConversionType") == "DF"
         or text(header, "DetectorType") == "FILM"
-        or any(texts(header, keyword) for keyword in _SCANNED_BY)
+        or any(text(header, keyword) for keyword in _SCANNED_BY)
     )

@@ -35,11 +35,14 @@ class Position:
 def read_position(value: str) -> Position:
     """Take the text of View Position apart; a text that is no view of the breast says nothing.
 
-    A view as it stands wins over the same letters read as a side and a view: LMO is latero-medial oblique.
+    A view as it stands wins over the same letters read as a side and a view: LMO is latero-medial oblique,
+    and LAT is the lateral view of other body parts rather than the left axillary tail.
     """
     word = re.sub(r"[\s_.-]", "", value.upper())
     if word in _VIEWS:
         return Position(word)
+    if word == "LAT":
+        return Position()
     if found := _WHOLE.fullmatch(word):
         after = re.findall("|".join(_SUFFIXES), found["after"])
         return Position(found["view"], _once(*found["before"], *after), found["side"])
