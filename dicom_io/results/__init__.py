@@ -7,6 +7,12 @@ from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.identity import ResultIdentity, derived_uid, fingerprint
 from dicom_io.results.loop_guard import is_own_result
+from dicom_io.results.mammography_capture import (
+    PriorMammogram,
+    encode_mammography_finding_image,
+    encode_mammography_overview,
+    encode_prior_comparison,
+)
 from dicom_io.results.mammography_context import MammographyContext
 from dicom_io.results.presentation_state import encode_presentation_state
 from dicom_io.results.secondary_capture import (
@@ -33,6 +39,7 @@ __all__ = [
     "MammographyContext",
     "PackageIdentity",
     "Predecessor",
+    "PriorMammogram",
     "ResultContext",
     "ResultIdentity",
     "ResultInvalid",
@@ -41,8 +48,11 @@ __all__ = [
     "derived_uid",
     "encode_film_segmentation",
     "encode_finding_image",
+    "encode_mammography_finding_image",
+    "encode_mammography_overview",
     "encode_overview",
     "encode_presentation_state",
+    "encode_prior_comparison",
     "encode_segmentation",
     "encode_structured_report",
     "encode_volume_finding_image",

@@ -32,10 +32,13 @@ from models.results import Finding
 from models.volume_results import VolumeFinding
 
 __all__ = [
+    "capture",
     "encode_finding_image",
     "encode_overview",
     "encode_volume_finding_image",
     "encode_volume_overview",
+    "title_of",
+    "what_is_drawn",
 ]
 
 _SOURCE_IMAGE = concept("121322", "DCM", "Source image for image processing operation")
@@ -70,9 +73,9 @@ def encode_overview(context: FilmContext, films: Sequence[Film], number: int = 1
     if not films or any(finding.sop_instance_uid not in shown for finding in context.findings):
         raise ResultInvalid("the overview does not show every film with findings")
     pixels = render_films(
-        films, context.findings, title=_title(context), pixel_aspects=[_pixel_aspect(h) for h in headers]
+        films, context.findings, title=title_of(context), pixel_aspects=[_pixel_aspect(h) for h in headers]
     )
-    return _capture(context, headers, pixels, number, _drawn(context))
+    return capture(context, headers, pixels, number, what_is_drawn(context))
 
 
 def encode_finding_image(context: FilmContext, film: Film, finding: Finding, number: int) -> Dataset:
@@ -86,8 +89,8 @@ def encode_finding_image(context: FilmContext, film: Film, finding: Finding, num
     header = _header(context, film.sop_instance_uid)
     if finding not in context.findings or finding.sop_instance_uid != film.sop_instance_uid:
         raise ResultInvalid(f"finding {finding.number} is none of this film")
-    pixels = render_finding(film, finding, title=_title(context), pixel_aspect=_pixel_aspect(header))
-    return _capture(context, [header], pixels, number, f"finding {finding.number} outlined")
+    pixels = render_finding(film, finding, title=title_of(context), pixel_aspect=_pixel_aspect(header))
+    return capture(context, [header], pixels, number, f"finding {finding.number} outlined")
 
 
 def encode_volume_overview(context: VolumeContext, image: Volume, number: int = 1) -> Dataset:
@@ -108,9 +111,9 @@ def encode_volume_overview(context: VolumeContext, image: Volume, number: int = 
         The image lies on another grid.
     """
     reading = context.reading
-    pixels = render_volume(reading, image, title=_title(context), assessment=context.assessment)
+    pixels = render_volume(reading, image, title=title_of(context), assessment=context.assessment)
     slices = shown_slices(reading)
-    return _capture(context, _slice_headers(context, slices), pixels, number, _drawn(context))
+    return capture(context, _slice_headers(context, slices), pixels, number, what_is_drawn(context))
 
 
 def encode_volume_finding_image(
@@ -128,10 +131,10 @@ def encode_volume_finding_image(
     if finding not in context.reading.findings:
         raise ResultInvalid(f"finding {finding.number} is none of this reading")
     pixels = render_volume_finding(
-        context.reading, image, finding, title=_title(context), assessment=context.assessment
+        context.reading, image, finding, title=title_of(context), assessment=context.assessment
     )
     headers = _slice_headers(context, [finding.key_slice])
-    return _capture(context, headers, pixels, number, f"finding {finding.number} outlined")
+    return capture(context, headers, pixels, number, f"finding {finding.number} outlined")
 
 
 def _header(context: FilmContext, sop_instance_uid: str) -> Dataset:
@@ -145,17 +148,34 @@ def _slice_headers(context: VolumeContext, slices: Sequence[int]) -> list[Datase
     return [context.header_of(uid) for uid in dict.fromkeys(uids)] or [context.segmented_headers[0]]
 
 
-def _title(context: ResultContext) -> str:
+def title_of(context: ResultContext) -> str:
+    """Return who read, as it stands below a picture."""
     return f"{context.package.title} {context.package.version}"
 
 
-def _drawn(context: ResultContext) -> str:
+def what_is_drawn(context: ResultContext) -> str:
+    """Return what a picture of the whole reading has, for its derivation description."""
     return "findings outlined" if context.has_findings else "no findings"
 
 
-def _capture(
+def capture(
     context: ResultContext, headers: Sequence[Dataset], pixels: NDArray[np.uint8], number: int, drawn: str
 ) -> Dataset:
+    """Return a picture as a Secondary Capture object.
+
+    Parameters
+    ----------
+    context : ResultContext
+        The reading.
+    headers : sequence of Dataset
+        Of the images that are shown; patient and study are those of the first one.
+    pixels : numpy.ndarray
+        ``(rows, columns, 3)`` uint8.
+    number : int
+        Among the key images of the reading, from 1.
+    drawn : str
+        What is drawn, for the derivation description.
+    """
     image = start(
         context,
         headers[0],

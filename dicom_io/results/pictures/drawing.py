@@ -22,7 +22,14 @@ _BARS_MM, _LONGEST_BAR = (100, 50, 20, 10, 5, 2, 1), 0.3
 _WHITE, _GREY, _STRIP = (255, 255, 255), (170, 170, 170), (16, 16, 16)
 
 
-def render(panels: Sequence[Panel], words: Sequence[str], title: str) -> NDArray[np.uint8]:
+def render(
+    panels: Sequence[Panel],
+    words: Sequence[str],
+    title: str,
+    *,
+    across: int | None = None,
+    resampled: bool = True,
+) -> NDArray[np.uint8]:
     """Draw panels in a grid, with the notice above them, and words and title below.
 
     Panels keep their orientation and true proportions. Words stand on strips around them, so that they
@@ -36,23 +43,30 @@ def render(panels: Sequence[Panel], words: Sequence[str], title: str) -> NDArray
         Lines below the panels.
     title : str
         Who read, e.g. package and version.
+    across : int or None
+        How many panels stand in a row; as many as rows where None.
+    resampled : bool
+        Whether panels are brought to a size that suits the picture; without, they keep their pixels.
 
     Returns
     -------
     numpy.ndarray
         ``(rows, columns, 3)`` uint8; one panel alone is between 1536 and 2048 pixels long.
     """
-    across = math.ceil(math.sqrt(len(panels)))
     if not panels:
         raise ValueError("a picture has at least one panel")
-    scaled = [_scaled(panel, across) for panel in panels]
+    across = across or math.ceil(math.sqrt(len(panels)))
+    scaled = [_scaled(panel, across) if resampled else _grey(panel).convert("RGB") for panel in panels]
     width = max(picture.width for picture in scaled)
     rows = [scaled[start : start + across] for start in range(0, len(scaled), across)]
     style = _style(width, max(picture.height for picture in scaled), across)
-    captions = any(panel.caption for panel in panels)
-    strip = _strip_height(1, style) if captions else 0
+    captioned = [
+        any(panel.caption for panel in panels[start : start + across])
+        for start in range(0, len(panels), across)
+    ]
+    strips = [_strip_height(1, style) if any_caption else 0 for any_caption in captioned]
     top = _strip_height(1, style)
-    height = sum(max(picture.height for picture in row) + strip for row in rows)
+    height = sum(max(picture.height for picture in row) for row in rows) + sum(strips)
     columns = min(across, len(panels))
     total = (width * columns + style.gap * (columns - 1), top + height + _strip_height(len(words) + 1, style))
     canvas = Image.new("RGB", total, _STRIP)
@@ -60,7 +74,7 @@ def render(panels: Sequence[Panel], words: Sequence[str], title: str) -> NDArray
     # In the middle: viewers write their own words into the corners.
     draw.text((total[0] / 2, top / 2), AI_NOTICE, AMBER, font(round(style.text * 1.2)), anchor="mm")
     y, remaining = top, list(zip(panels, scaled, strict=True))
-    for row in rows:
+    for row, strip in zip(rows, strips, strict=True):
         tallest = max(picture.height for picture in row)
         for column, (panel, picture) in enumerate(remaining[: len(row)]):
             start = column * (width + style.gap)
@@ -94,8 +108,11 @@ def _scaled(panel: Panel, across: int) -> Image.Image:
     smallest = SHORTEST_LONG_SIDE if across == 1 else largest
     scale = min(max(height, width, smallest), largest) / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = Image.fromarray(np.rint(panel.pixels * np.float32(255)).astype(np.uint8))
-    return grey.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGB")
+    return _grey(panel).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGB")
+
+
+def _grey(panel: Panel) -> Image.Image:
+    return Image.fromarray(np.rint(panel.pixels * np.float32(255)).astype(np.uint8))
 
 
 def _frame(panel: Panel, picture: Image.Image, left: int, top: int) -> Frame:
@@ -110,8 +127,12 @@ def _style(width: int, height: int, across: int) -> Style:
 
 def _finish(draw: ImageDraw.ImageDraw, panel: Panel, frame: Frame, style: Style) -> None:
     draw_marks(draw, panel.marks, frame, style)
+    if panel.words:
+        left, top, right, bottom = frame.limits
+        shown = _fitting(draw, ascii_text(panel.words), frame.width - 2 * style.gap, font(style.text))
+        draw.text(((left + right) / 2, (top + bottom) / 2), shown, _GREY, font(style.text), anchor="mm")
     if panel.width_mm is not None:
-        _draw_bar(draw, panel.width_mm, frame, style)
+        _draw_bar(draw, panel, frame, style)
     if not panel.directions:
         return
     left, top, right, bottom = frame.limits
@@ -126,14 +147,16 @@ def _finish(draw: ImageDraw.ImageDraw, panel: Panel, frame: Frame, style: Style)
         draw.text(place, letters, _GREY, font(style.text), anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
 
 
-def _draw_bar(draw: ImageDraw.ImageDraw, width_mm: float, frame: Frame, style: Style) -> None:
-    """Draw a bar of a round length beside the lower right corner, with the length above it."""
+def _draw_bar(draw: ImageDraw.ImageDraw, panel: Panel, frame: Frame, style: Style) -> None:
+    """Draw a bar of a round length beside a lower corner, with the length above it."""
+    width_mm = panel.width_mm or 0.0
     length = next((one for one in _BARS_MM if one <= width_mm * _LONGEST_BAR), None)
     if length is None:
         return
-    _, _, right, bottom = frame.limits
-    end, y = right - style.text * 1.5, bottom - style.gap - style.text * 0.5
-    start = end - length * frame.width / width_mm
+    left, _, right, bottom = frame.limits
+    drawn, inset = length * frame.width / width_mm, style.text * 1.5
+    start = left + inset if panel.bar_on_left else right - inset - drawn
+    end, y = start + drawn, bottom - style.gap - style.text * 0.5
     tick = style.text * 0.25
     strokes = [[(start, y), (end, y)], *([(x, y - tick), (x, y + tick)] for x in (start, end))]
     for ink, thickness in (((0, 0, 0), style.line + 2), (_GREY, max(2, style.line // 2))):

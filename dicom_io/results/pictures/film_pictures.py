@@ -12,7 +12,7 @@ from dicom_io.results.pictures.panel import Mark, Panel
 from models.film import Film
 from models.results import Box, Finding
 
-__all__ = ["render_films", "render_finding", "render_key_image"]
+__all__ = ["finding_label", "finding_line", "percent", "render_films", "render_finding", "render_key_image"]
 
 _ROOM_AROUND = 3.0
 _SMALLEST_PART = 0.22
@@ -81,17 +81,20 @@ def render_finding(
         pixels=film.pixels[top:bottom, left:right],
         aspect=whole.aspect,
         marks=(
-            Mark(_label(finding), Box(box.top - top, box.left - left, box.bottom - top, box.right - left)),
+            Mark(
+                finding_label(finding),
+                Box(box.top - top, box.left - left, box.bottom - top, box.right - left),
+            ),
         ),
         caption=f"Finding {finding.number}, enlarged",
     )
-    return render([whole, near], [_line(finding)], title)
+    return render([whole, near], [finding_line(finding)], title)
 
 
 def _panel(film: Film, findings: Sequence[Finding], pixel_aspect: float | None, caption: str = "") -> Panel:
     if film.pixel_spacing_mm is not None:
         pixel_aspect = film.pixel_spacing_mm[0] / film.pixel_spacing_mm[1]
-    marks = tuple(Mark(_label(finding), finding.candidate.box) for finding in findings)
+    marks = tuple(Mark(finding_label(finding), finding.candidate.box) for finding in findings)
     return Panel(film.pixels, pixel_aspect or 1.0, marks, caption)
 
 
@@ -109,15 +112,18 @@ def _part(shape: tuple[int, int], box: Box, aspect: float) -> Box:
 
 def _summary(findings: Sequence[Finding]) -> list[str]:
     nothing = "No finding at or above the operating point."
-    return findings_in_words([_line(finding) for finding in findings], nothing)
+    return findings_in_words([finding_line(finding) for finding in findings], nothing)
 
 
-def _label(finding: Finding) -> str:
-    return f"{finding.number}   {_percent(finding.candidate.score)}"
+def finding_label(finding: Finding) -> str:
+    """Return what stands beside a mark: number and score."""
+    return f"{finding.number}   {percent(finding.candidate.score)}"
 
 
-def _line(finding: Finding) -> str:
-    score = f"{finding.number}:  score {_percent(finding.candidate.score)}"
+def finding_line(finding: Finding, where: str = "") -> str:
+    """Return what is known of a finding: number, where it lies, score, size."""
+    place = f"{where}, " if where else ""
+    score = f"{finding.number}:  {place}score {percent(finding.candidate.score)}"
     if finding.size_mm is None:
         return f"{score}, size in mm not known"
     height, width = finding.size_mm
@@ -125,5 +131,6 @@ def _line(finding: Finding) -> str:
     return f"{score}, box {height:.0f} x {width:.0f} mm{plane}"
 
 
-def _percent(score: float) -> str:
+def percent(score: float) -> str:
+    """Return a score in [0, 1] in percent."""
     return f"{100 * score:.0f} %"

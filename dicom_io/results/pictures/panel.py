@@ -62,6 +62,10 @@ class Panel:
         Patient directions at the left, right, upper and lower edge (PS3.3 C.7.6.1.1.1), none where empty.
     width_mm : float or None
         Of the whole panel; a bar of a round length is drawn where it is known.
+    words : str
+        Written in the middle of it, where it shows no image.
+    bar_on_left : bool
+        Whether the bar stands at the lower left corner instead of the lower right one.
     """
 
     pixels: NDArray[np.float32]
@@ -70,6 +74,8 @@ class Panel:
     caption: str = ""
     directions: tuple[str, ...] = ()
     width_mm: float | None = None
+    words: str = ""
+    bar_on_left: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.size == 0:

@@ -6,7 +6,7 @@ from models.results import Assessment, Decision
 from models.study_results import Classification, VolumeChange
 from models.volume_results import VolumeFinding, VolumeReading
 
-__all__ = ["basis_lines", "finding_line", "study_lines"]
+__all__ = ["assessment_line", "basis_lines", "finding_line", "study_lines"]
 
 _DECISIONS: dict[Decision, str] = {
     "not-assessed": "not assessed",
@@ -46,9 +46,14 @@ def basis_lines(reading: VolumeReading, assessment: Assessment | None) -> list[s
         missing = f"; not there: {', '.join(reading.series_missing)}" if reading.series_missing else ""
         lines.append(f"Read: {', '.join(reading.series_used)}{missing}")
     if assessment is not None:
-        reasons = f": {assessment.reasons[0]}" if assessment.reasons else ""
-        lines.append(f"Assessment: {_DECISIONS[assessment.decision]}{reasons}")
+        lines.append(assessment_line(assessment))
     return lines
+
+
+def assessment_line(assessment: Assessment) -> str:
+    """Return what is to be done with a reading, and the first reason."""
+    reasons = f": {assessment.reasons[0]}" if assessment.reasons else ""
+    return f"Assessment: {_DECISIONS[assessment.decision]}{reasons}"
 
 
 def _change(change: VolumeChange, now_ml: float) -> str:
