@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -87,3 +89,19 @@ def write_onnx(
         "opset": OPSET,
         "ir_version": IR_VERSION,
     }
+
+
+def parity(
+    network: nn.Module, target: Path, inputs: Iterable[Tensor], *, input_name: str, outputs: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Measure the difference between torch (float32 weights) and an ONNX file, by output: max and mean."""
+    session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
+    differences: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in outputs}
+    for tensor in inputs:
+        with torch.no_grad():
+            expected = network(tensor)
+        got = session.run(list(outputs), {input_name: tensor.numpy()})
+        for name, want, have in zip(outputs, expected, got, strict=True):
+            differences[name].append(np.abs(want.numpy() - have).ravel())
+    joined = {name: np.concatenate(parts) for name, parts in differences.items()}
+    return {name: {"max": float(d.max()), "mean": float(d.mean())} for name, d in joined.items()}

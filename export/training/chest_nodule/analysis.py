@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.training.calibration import brier, expected_calibration_error, fit_logistic
 from export.training.chest_nodule.data import BLOCKS
 from export.training.chest_nodule.evaluation import OVERLAP, Answered
 from export.training.chest_nodule.figures import (
     FilmMarks,
     auroc_figure,
-    brier,
-    expected_calibration_error,
-    fit_logistic,
     froc,
     match,
     threshold_at,

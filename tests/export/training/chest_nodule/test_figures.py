@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 
+from export.training.calibration import brier, expected_calibration_error, fit_logistic
 from export.training.chest_nodule.figures import (
     FilmMarks,
     auroc_figure,
-    brier,
-    expected_calibration_error,
-    fit_logistic,
     froc,
     match,
     sensitivity_at,
