@@ -14,14 +14,15 @@ from torch.nn import functional as F
 from export.training.brain_tumour import augment
 from export.training.brain_tumour.augment import Strength
 from export.training.brain_tumour.data import SIDE, ContrastSlices, Patient
-from export.training.brain_tumour.network import ContrastNet
+from export.training.brain_tumour.network import ContrastNet, ImageNetUNet
 from export.training.brain_tumour.split import INSTITUTIONS, PAIRS, contrast_training
+from export.training.centre_network import wide_kernels_in_float32
 from export.training.stage import Batch, Plan, Work, run_stage
 
 CANDIDATE = Plan(steps=6000, minutes=2.5, batch=8, rate=2e-3, average=0.99, fused=True)
-MEMBER = Plan(steps=6000, minutes=8.0, batch=8, rate=1e-3, average=0.995, fused=True)
-CONTRAST = Plan(steps=6000, minutes=6.0, batch=8, rate=1e-3, average=0.995, fused=True)
-CONTROL = Plan(steps=6000, minutes=5.0, batch=8, rate=1e-3, average=0.995, fused=True)
+MEMBER = Plan(steps=1200, minutes=8.0, batch=8, rate=1e-3, average=0.995, fused=True)
+CONTRAST = Plan(steps=1200, minutes=6.0, batch=8, rate=1e-3, average=0.995, fused=True)
+CONTROL = Plan(steps=1200, minutes=5.0, batch=8, rate=1e-3, average=0.995, fused=True)
 
 WITHOUT_DROPOUT = (0, 2)
 """Pairs of blocks for which a member without channel dropout is trained for comparison."""
@@ -37,6 +38,15 @@ CONTRAST_STRENGTH = Strength(side=224, zoom=(0.8, 1.2))
 def device() -> str:
     """Return the accelerator where there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _ready(network: nn.Module) -> nn.Module:
+    """Put a network where it is trained, in the form that trains fastest there."""
+    if device() == "cpu":
+        for part in network.modules():
+            if isinstance(part, ImageNetUNet):
+                wide_kernels_in_float32(part.blocks)
+    return network.to(device())
 
 
 def _kinds(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -179,7 +189,7 @@ def train_on(
 ) -> Path:
     """Train one network on these patients and return the file of its weights."""
     work = Work(
-        lambda: network().to(device()),
+        lambda: _ready(network()),
         lambda step: patient_batches(patients, plan.batch, how, seed + step),
         member_losses,
     )
@@ -217,7 +227,7 @@ def train_contrast(
     kept = np.flatnonzero([int(number) in allowed for number in slices.numbers])
     seed = 2_000_000 + 100_000 * block
     work = Work(
-        lambda: ContrastNet().to(device()),
+        lambda: _ready(ContrastNet()),
         lambda step: contrast_batches(slices, kept, plan.batch, CONTRAST_STRENGTH, seed + step),
         contrast_losses,
     )
