@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,11 +10,14 @@ from functools import partial
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import read_header
+from dicom_io.reading.attributes import acquired_at, patient_of
 from dicom_io.results import (
     EncodedObject,
     MammographyContext,
-    encode_finding_image,
-    encode_overview,
+    PriorMammogram,
+    encode_mammography_finding_image,
+    encode_mammography_overview,
+    encode_prior_comparison,
     encode_structured_report,
 )
 from dicom_io.results.cad import encode_mammography_cad_report
@@ -21,11 +25,12 @@ from flows import encoding
 from flows.reading.exam_checks import view_stated
 from flows.reading.mammograms import ExamReading, PreparedExam
 from flows.reading.study import NotRead
-from models.mammogram import Mammogram
 from models.mammography_results import MammographyExam
 from models.results import Assessment
 
 __all__ = ["encode_exam", "encode_exam_refusal"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def encode_exam(
@@ -33,12 +38,13 @@ def encode_exam(
     prepared: PreparedExam,
     reading: ExamReading,
     assessment: Assessment,
-    prior: Sequence[Mammogram] = (),
+    prior: Sequence[PriorMammogram] = (),
 ) -> tuple[EncodedObject, ...]:
     """Write the objects of a reading of mammograms: report, key images, and what else the options ask for.
 
-    The first key image shows all images in hanging order with all marks, the others one finding each, by
-    falling score. The same arguments give the same bytes.
+    The first key image shows all images as they hang with all marks, the second one each view beside the
+    earlier image of it where there is one, the others one finding each, by falling score. The same arguments
+    give the same bytes.
 
     Parameters
     ----------
@@ -50,10 +56,11 @@ def encode_exam(
         What was read of them.
     assessment : Assessment
         How far it can be trusted.
-    prior : sequence of Mammogram
+    prior : sequence of PriorMammogram
         Earlier images of the same breasts and views, to be shown beside these.
     """
     read = [read_header(film.source.path) for film in prepared.films]
+    prior = _earlier(prior, read)
     failures, unread = encoding.failures_of(prepared.unread_films, str(read[0].StudyInstanceUID))
     failed = {failure.sop_instance_uid for failure in failures}
     views = (view for view in prepared.unread_views if view.sop_instance_uid in failed)
@@ -70,7 +77,7 @@ def encode_exam(
         density=reading.reading.density,
         **basis.common,
     )
-    return basis.write(_objects(context, prepared, prior, basis))
+    return basis.write(_objects(context, prepared, reading, prior, basis))
 
 
 def encode_exam_refusal(basis: encoding.Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
@@ -101,10 +108,30 @@ def _with_report(
     yield from others
 
 
-def _of_prior(reading: ExamReading, prior: Sequence[Mammogram]) -> list[str]:
+def _earlier(prior: Sequence[PriorMammogram], headers: Sequence[Dataset]) -> tuple[PriorMammogram, ...]:
+    """Return the images that by their own headers are earlier ones of the same patient.
+
+    The journal says so of the study as a whole; an image that says otherwise must not cost the result.
+    """
+    moments = [moment for header in headers if (moment := acquired_at(header)) is not None]
+    kept = tuple(
+        one
+        for one in prior
+        if patient_of(one.header) == patient_of(headers[0])
+        and one.header.get("StudyInstanceUID") != headers[0].StudyInstanceUID
+        and ((made := acquired_at(one.header)) is None or not moments or made <= min(moments))
+    )
+    if len(kept) != len(prior):
+        _LOG.warning(
+            "%d images of the prior contradict the journal and are not shown", len(prior) - len(kept)
+        )
+    return kept
+
+
+def _of_prior(reading: ExamReading, prior: Sequence[PriorMammogram]) -> list[str]:
     if reading.prior is None or not prior:
         return []
-    views = ", ".join(sorted(f"{one.laterality} {one.view.view}" for one in prior))
+    views = ", ".join(sorted(f"{one.view.laterality} {one.view.view}" for one in prior))
     return [
         f"Images of an earlier examination of {reading.prior.acquired_at:%Y-%m-%d} are shown beside these "
         f"({views}); the reading does not use them"
@@ -112,16 +139,33 @@ def _of_prior(reading: ExamReading, prior: Sequence[Mammogram]) -> list[str]:
 
 
 def _objects(
-    context: MammographyContext, prepared: PreparedExam, prior: Sequence[Mammogram], basis: encoding.Basis
+    context: MammographyContext,
+    prepared: PreparedExam,
+    reading: ExamReading,
+    prior: Sequence[PriorMammogram],
+    basis: encoding.Basis,
 ) -> Iterator[tuple[str, Dataset]]:
     yield from _with_report(context, (*_cad_report(context, basis), *encoding.film_extras(context, basis)))
-    by_uid = {film.source.sop_instance_uid: film for film in prepared.films}
-    if basis.options.key_images:
-        yield "key-image-1", encode_overview(context, [film.film() for film in prepared.films])
+    if not basis.options.key_images:
+        return
+    anatomy = reading.reading.anatomy
+    mammograms = {film.source.sop_instance_uid: film.load() for film in prepared.films}
+    yield "key-image-1", encode_mammography_overview(context, list(mammograms.values()), anatomy=anatomy)
+    number = 2
+    if prior:
+        beside = encode_prior_comparison(context, list(mammograms.values()), prior, number, anatomy=anatomy)
+        if beside is not None:
+            yield f"key-image-{number}", beside
+            number += 1
     ranked = sorted(context.findings, key=lambda finding: finding.number)
-    for number, finding in enumerate(ranked[: basis.options.key_images], start=2):
-        film = by_uid[finding.sop_instance_uid].film()
-        yield f"key-image-{number}", encode_finding_image(context, film, finding, number)
+    for position, finding in enumerate(ranked[: basis.options.key_images], start=number):
+        mammogram = mammograms[finding.sop_instance_uid]
+        yield (
+            f"key-image-{position}",
+            encode_mammography_finding_image(
+                context, mammogram, finding, position, anatomy=anatomy, priors=prior
+            ),
+        )
 
 
 def _cad_report(context: MammographyContext, basis: encoding.Basis) -> Iterator[encoding.Extra]:

@@ -23,6 +23,7 @@ from dicom_io.reading import (
     read_header,
     read_mammogram,
 )
+from dicom_io.results import PriorMammogram
 from flows.journal import PriorRecord
 from flows.reading.exam_checks import (
     chest_wall_seen,
@@ -301,20 +302,21 @@ def assess(exam: ExamReading) -> Assessment:
 
 def prior_views(
     prior: PriorRecord | None, views: Sequence[MammographyView], contract: InputContract
-) -> tuple[Mammogram, ...]:
+) -> tuple[PriorMammogram, ...]:
     """Read the images of an earlier examination that show a breast and view of this one.
 
     Of several images of one view the first by SOP Instance UID is taken, so that a repeat takes the same one.
     An image that can no longer be read is left out.
     """
     wanted = {(view.laterality, view.view) for view in views}
-    found: dict[tuple[str, str], Mammogram] = {}
+    found: dict[tuple[str, str], PriorMammogram] = {}
     for image in sorted(prior.images if prior is not None else (), key=lambda one: one.sop_instance_uid):
         try:
-            view = view_stated(read_header(image.path))
+            header = read_header(image.path)
+            view = view_stated(header)
             place = (view.laterality, view.view) if view is not None else ("", "")
             if place in wanted and place not in found:
-                found[place] = read_mammogram(image.path, contract)
+                found[place] = PriorMammogram(read_mammogram(image.path, contract), header)
         except (UnsuitableImage, OSError) as error:
             _LOG.warning("an image of the prior is not shown: %s", type(error).__name__)
     return tuple(found.values())
