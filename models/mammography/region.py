@@ -33,6 +33,7 @@ _CONTENT: Final = 0.15
 _TRIES: Final = 3
 _SATURATED: Final = 0.97
 _FRAME_RING: Final = 0.75
+_EVEN: Final = 0.01
 _SYMMETRIC: Final = 0.22
 _BROAD: Final = 0.8
 _LEAST_SOLIDITY: Final = 0.72
@@ -133,6 +134,8 @@ def _search(unit: FloatImage) -> tuple[Mask, Literal["left", "right"]]:
     for number, (air, threshold) in enumerate(_thresholds(unit, grey, frame)):
         try:
             mask = _breast_component((grey > threshold) & (unit > _PADDING) & ~frame)
+            if np.subtract(*np.percentile(unit[mask], [75, 25])) < _EVEN:
+                raise NoBreast("what is seen is evenly bright: no tissue is told apart")
             chest_wall = _chest_wall(mask)
         except NoBreast as error:
             reason = error if number == 0 else reason
