@@ -21,8 +21,8 @@ from export.training.stage import Batch, Plan, Work, run_stage
 
 CANDIDATE = Plan(steps=6000, minutes=2.5, batch=8, rate=2e-3, average=0.99, fused=True)
 MEMBER = Plan(steps=1200, minutes=8.0, batch=8, rate=1e-3, average=0.995, fused=True)
-CONTRAST = Plan(steps=1200, minutes=6.0, batch=8, rate=1e-3, average=0.995, fused=True)
-CONTROL = Plan(steps=1200, minutes=5.0, batch=8, rate=1e-3, average=0.995, fused=True)
+CONTRAST = Plan(steps=1200, minutes=5.0, batch=8, rate=1e-3, average=0.995, fused=True)
+CONTROL = Plan(steps=1200, minutes=4.0, batch=8, rate=1e-3, average=0.995, fused=True)
 
 WITHOUT_DROPOUT = (0, 2)
 """Pairs of blocks for which a member without channel dropout is trained for comparison."""
