@@ -27,8 +27,16 @@ from pydicom.uid import (
 from dicom_io.phantom_markers import plant_markers
 from dicom_io.phantoms import phantom_uid
 from models.mammography_results import Breast
+from models.phantoms.breast import BreastPhantom
 
-__all__ = ["FOUR_VIEWS", "MammogramOptions", "mammogram_film", "plain_breast", "write_mammography_study"]
+__all__ = [
+    "FOUR_VIEWS",
+    "MammogramOptions",
+    "mammogram_film",
+    "plain_breast",
+    "write_breast_phantoms",
+    "write_mammography_study",
+]
 
 FOUR_VIEWS: Final[tuple[tuple[Breast, str], ...]] = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 """Breast and view of a screening examination, in hanging order."""
@@ -196,6 +204,24 @@ def write_mammography_study(
         dataset.save_as(path, enforce_file_format=True)
         paths.append(path)
     return paths
+
+
+def write_breast_phantoms(
+    folder: Path, seed: int, phantoms: Sequence[BreastPhantom], options: MammogramOptions | None = None
+) -> list[Path]:
+    """Write phantoms as an examination and return the paths of its images, in their order.
+
+    Breast, view and spacing are those of each phantom, everything else is that of ``options``; mirrored, an
+    image is stored the other way round than the phantom is.
+    """
+    how = options or MammogramOptions()
+    images, pixels = [], {}
+    for number, phantom in enumerate(phantoms):
+        spacing = phantom.pixel_spacing_mm[0] * how.magnification
+        images.append(replace(how, laterality=phantom.laterality, view=phantom.view, spacing_mm=spacing))
+        stored = np.rint(phantom.pixels * _MAXIMUM).astype(np.uint16)
+        pixels[number] = stored[:, ::-1].copy() if how.mirrored else stored
+    return write_mammography_study(folder, seed, images=images, pixels=pixels)
 
 
 def mammogram_film(

@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
@@ -34,6 +35,7 @@ _CONVERSION_ERRORS = (
     ArithmeticError,
     AttributeError,
     NotImplementedError,
+    BytesLengthException,
 )
 
 

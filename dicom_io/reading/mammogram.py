@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_io.reading.attributes import number, uid
+from dicom_io.reading.attributes import uid
 from dicom_io.reading.display import display
 from dicom_io.reading.errors import UnsuitableImage
 from dicom_io.reading.mammography.facts import facts_of
@@ -43,9 +43,7 @@ def read_mammogram(path: Path, contract: InputContract) -> Mammogram:
     facts = facts_of(plain)
     pixels = display(stored, plain)
     _check_contrast(pixels)
-    if facts.magnification is not None and number(plain, "EstimatedRadiographicMagnificationFactor") is None:
-        plain.EstimatedRadiographicMagnificationFactor = f"{facts.magnification:.6g}"
-    spacing, calibrated = spacing_of(plain)
+    spacing, calibrated = spacing_of(plain, facts.magnification)
     return Mammogram(
         film=Film(
             sop_instance_uid=uid(header, "SOPInstanceUID"),

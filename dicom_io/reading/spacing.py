@@ -15,13 +15,16 @@ _LARGEST_MM = 5.0
 _LARGEST_MAGNIFICATION = 10.0
 
 
-def spacing_of(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
+def spacing_of(
+    header: Dataset, magnification: float | None = None
+) -> tuple[tuple[float, float] | None, bool]:
     """Return ``(between rows, between columns)`` in mm or None, and whether it is calibrated.
 
     Pixel Spacing is that of the patient where it says how it was calibrated, or where it differs from
     Imager Pixel Spacing (PS3.3 10.7.1.3). Spacing at the detector is divided by the Estimated
     Radiographic Magnification Factor where there is one, and stays an estimate. A digitised film has
     its Nominal Scanned Pixel Spacing. Zero and absurd values count as absent.
+    ``magnification`` is what else is known of it, for a header that states no factor.
     """
     pixel, imager = _pair(header, "PixelSpacing"), _pair(header, "ImagerPixelSpacing")
     if pixel is not None:
@@ -33,6 +36,8 @@ def spacing_of(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
     if detector is not None:
         factor = number(header, "EstimatedRadiographicMagnificationFactor")
         if factor is None or not 1.0 <= factor <= _LARGEST_MAGNIFICATION:
+            factor = magnification
+        if factor is None:
             return detector, False
         return (detector[0] / factor, detector[1] / factor), False
     return _pair(header, "NominalScannedPixelSpacing"), False

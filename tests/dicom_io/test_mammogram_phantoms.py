@@ -12,9 +12,14 @@ from dicom_io.mammogram_phantoms import (
     MammogramOptions,
     mammogram_film,
     plain_breast,
+    write_breast_phantoms,
     write_mammography_study,
 )
 from dicom_io.phantom_markers import MARKED_ATTRIBUTES, marker_values
+from dicom_io.reading import read_mammogram
+from models.package import InputContract
+from models.package_tables import MammographyContract
+from models.phantoms.breast import breast_phantom
 from tests.peers import run_tool
 
 PIXELS = plain_breast(300, 260)
@@ -121,3 +126,17 @@ def test_markers_are_everywhere() -> None:
     assert set(MARKED_ATTRIBUTES) < set(planted)
     assert sum(value in said for value in planted.values()) > 20
     assert "MARKER" not in str(mammogram_film(PIXELS, 7))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_breast_phantoms_are_read_back_as_they_are(tmp_path: Path, mirrored: bool) -> None:
+    rules = MammographyContract()
+    contract = InputContract(modalities=("MG",), mammography=rules)
+    phantoms = [breast_phantom(5, side, view, rows=320, columns=260) for side, view in FOUR_VIEWS]  # type: ignore[arg-type]
+    options = MammogramOptions(mirrored=mirrored, photometric="MONOCHROME1", magnification=1.05)
+    for phantom, path in zip(phantoms, write_breast_phantoms(tmp_path, 5, phantoms, options), strict=True):
+        image = read_mammogram(path, contract)
+        assert (image.laterality, image.view.view) == (phantom.laterality, phantom.view)
+        expected = phantom.pixels[:, ::-1] if mirrored else phantom.pixels
+        np.testing.assert_allclose(image.film.pixels, expected, atol=4e-4)
+        assert image.film.pixel_spacing_mm == pytest.approx(phantom.pixel_spacing_mm, rel=1e-4)

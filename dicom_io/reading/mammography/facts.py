@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading.attributes import items, number, text, uid
 from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.mammography.functional_groups import with_functional_groups
 from dicom_io.reading.mammography.kind import is_digitised, is_said_synthetic, is_synthetic
 from dicom_io.reading.mammography.laterality import laterality_of
 from dicom_io.reading.mammography.orientation import chest_wall_of
@@ -68,13 +69,14 @@ class MammogramFacts:
 
 
 def facts_of(header: Dataset) -> MammogramFacts:
-    """Gather what a header says; functional groups must have been lifted to its top.
+    """Gather what a header says, at its top and in functional groups.
 
     Raises
     ------
     UnsuitableImage
         View or laterality are missing, contradict themselves or are none of a breast.
     """
+    header = with_functional_groups(header)
     stated = view_of_mammogram(header)
     if stated.view not in MAMMOGRAPHY_VIEWS:
         raise UnsuitableImage("wrong-view", f"the view is {stated.view}, which is not read")

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading.attributes import shown, texts
 from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.mammography.functional_groups import with_functional_groups
 from models.mammography_results import Breast, ImageSide
 
 __all__ = ["check_orientation", "chest_wall_of"]
@@ -62,7 +63,7 @@ def check_orientation(header: Dataset, view: str, laterality: Breast) -> None:
 
 
 def _directions(header: Dataset) -> tuple[str, str]:
-    values = texts(header, "PatientOrientation")
+    values = texts(with_functional_groups(header), "PatientOrientation")
     return (values[0], values[1]) if len(values) == 2 else ("", "")
 
 

@@ -57,3 +57,19 @@ def test_spacing_that_is_no_number_counts_as_absent(value: str) -> None:
     dataset = Dataset()
     dataset.add_new("PixelSpacing", "LO", value.split("\\"))
     assert spacing_of(dataset) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"ImagerPixelSpacing": TWO}, (0.1, 0.105)),
+        ({"ImagerPixelSpacing": TWO, "EstimatedRadiographicMagnificationFactor": "1"}, (0.2, 0.21)),
+        ({"ImagerPixelSpacing": TWO, "EstimatedRadiographicMagnificationFactor": "0"}, (0.1, 0.105)),
+        ({"PixelSpacing": ONE, "ImagerPixelSpacing": TWO}, (0.18, 0.19)),
+        ({"NominalScannedPixelSpacing": TWO}, (0.2, 0.21)),
+    ],
+)
+def test_a_magnification_that_is_known_otherwise_counts_where_no_factor_is_stated(
+    values: dict[str, Any], expected: tuple[float, float]
+) -> None:
+    assert spacing_of(header(**values), 2.0)[0] == pytest.approx(expected)

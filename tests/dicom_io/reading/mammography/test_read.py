@@ -160,7 +160,7 @@ def test_an_enhanced_object_of_one_frame_is_read_through_its_functional_groups(t
     dataset = enhanced()
     image = read(tmp_path, dataset)
     assert image.laterality == "R"
-    assert chest_wall_of(with_functional_groups(dataset)) == "right"
+    assert chest_wall_of(dataset) == "right"
     assert image.film.pixel_spacing_mm == (0.07, 0.07)
     np.testing.assert_allclose(image.film.pixels, SHOWN[:, ::-1], atol=6e-4)
 
