@@ -37,6 +37,19 @@ def halve(model: onnx.ModelProto) -> None:
         graph.node.insert(0, node)
 
 
+_GIVEN = "given_to_the_network"
+
+
+def _rename(model: onnx.ModelProto, name: str) -> None:
+    """Give the input its name, in place; a value inside that has it already ("view" is one) makes way."""
+    names = {_GIVEN: name, name: f"{name}_inside"}
+    for node in model.graph.node:
+        for values in (node.input, node.output):
+            values[:] = [names.get(value, value) for value in values]
+    (given,) = model.graph.input
+    given.name = name
+
+
 def write_onnx(
     network: nn.Module,
     example: Tensor,
@@ -58,7 +71,7 @@ def write_onnx(
         (example,),
         dynamo=True,
         opset_version=OPSET,
-        input_names=[input_name],
+        input_names=[_GIVEN],
         output_names=list(outputs),
         dynamic_shapes=(dimensions,),
         optimize=True,
@@ -78,6 +91,7 @@ def write_onnx(
     del model.graph.value_info[:]
     for value in (*model.graph.input, *model.graph.output):
         value.doc_string = ""
+    _rename(model, input_name)
     halve(model)
     onnx.checker.check_model(model)
     data = model.SerializeToString(deterministic=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from models.mammography.preprocess import PreparedView, prepare
 from models.mammography.settings import Settings
 from models.package_tables import Platt
 from models.results import Candidate
-from models.runtime import Session
+from models.runtime import Session, TensorSpec
 
 __all__ = [
     "FLOOR",
@@ -30,6 +30,7 @@ __all__ = [
     "PLAIN",
     "AnsweredView",
     "TorchSession",
+    "answer_prepared",
     "answer_view",
     "fused",
     "marks_of",
@@ -70,8 +71,10 @@ class TorchSession:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.eval()
+        self.inputs: tuple[TensorSpec, ...] = ()
+        self.outputs: tuple[TensorSpec, ...] = ()
 
-    def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Answer the only input."""
         (tensor,) = inputs.values()
         with torch.no_grad():
@@ -91,23 +94,27 @@ def raw_settings(height: int) -> Settings:
     return Settings(0.5, FLOOR, OVERLAP, height, (PLAIN,), (), PLAIN, rules)
 
 
-def answer_view(
-    film: MiasFilm, sessions: dict[int, Session], height: int, mammogram: Mammogram | None = None
+def answer_prepared(
+    film: MiasFilm, shown: Mammogram, prepared: PreparedView, sessions: Mapping[int, Session], height: int
 ) -> AnsweredView:
-    """Answer a film, or another mammogram in its place, with these members.
-
-    Raises
-    ------
-    NoBreast
-        The image shows no single breast.
-    """
-    shown = mammogram or mammogram_of(film)
+    """Answer a view with these members; what is kept of it holds no pixels."""
     settings = raw_settings(height)
-    prepared = prepare(shown, height)
     answers = {m: member_answer(session, prepared.tensor, settings) for m, session in sessions.items()}
     nothing = np.empty((1, 3, 0, 0), dtype=np.float32)
     frame = PreparedView(nothing, prepared.placement, prepared.anatomy, prepared.mask)
     return AnsweredView(film, frame, shown.film.shape, answers)
+
+
+def answer_view(film: MiasFilm, sessions: Mapping[int, Session], height: int) -> AnsweredView:
+    """Answer a film with these members.
+
+    Raises
+    ------
+    NoBreast
+        The film shows no single breast.
+    """
+    shown = mammogram_of(film)
+    return answer_prepared(film, shown, prepare(shown, height), sessions, height)
 
 
 def fused(view: AnsweredView, maps: dict[int, Platt] | None = None) -> tuple[Candidate, ...]:
