@@ -14,7 +14,12 @@ from dicom_io.results.cad.document import begin, detection_run
 from dicom_io.results.cad.image_library import ImageLibrary, LibraryView
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.film_context import FilmContext
-from dicom_io.results.mammography_context import exam_problems
+from dicom_io.results.mammography_context import (
+    BREAST_WORDS,
+    MammographyContext,
+    exam_problems,
+    view_words,
+)
 from dicom_io.results.vocabulary import AI_NOTICE
 from models.mammography_results import LesionGroup, MammographyExam
 from models.results import Finding
@@ -23,7 +28,7 @@ __all__ = ["encode_mammography_cad_report"]
 
 
 def encode_mammography_cad_report(
-    context: FilmContext, exam: MammographyExam, *, attempted: bool = True
+    context: FilmContext, exam: MammographyExam | None = None, *, attempted: bool = True
 ) -> Dataset:
     """Return the Mammography CAD SR of a reading, with findings, without, or of one that failed.
 
@@ -31,8 +36,9 @@ def encode_mammography_cad_report(
     ----------
     context : FilmContext
         The reading. The same context and examination give the same data set.
-    exam : MammographyExam
-        The views of its images, and the lesions that were seen on several of them.
+    exam : MammographyExam or None
+        The views of its images, and the lesions that were seen on several of them; that of a
+        :class:`~dicom_io.results.mammography_context.MammographyContext` where None.
     attempted : bool
         False where the detection was never started, so that nothing failed either.
 
@@ -52,6 +58,10 @@ def encode_mammography_cad_report(
     ----------
     PS3.16 TID 4000 to 4006, 4011, 4108, 4015 to 4021, 1204, 1400.
     """
+    if exam is None:
+        if not isinstance(context, MammographyContext):
+            raise ResultInvalid("a CAD report of mammograms needs their examination")
+        exam = context.exam
     problems = list(exam_problems(context, exam))
     if problems:
         raise ResultInvalid("; ".join(problems))
@@ -109,12 +119,27 @@ def _impression(context: FilmContext, exam: MammographyExam) -> Iterator[Dataset
     words += [f"Not read: {reason}" for reason in dict.fromkeys(f.reason for f in context.failures)]
     if not context.findings and context.readings:
         words.append("No finding at or above the operating point; this does not exclude disease")
-    if exam.density:
-        words.append(f"Breast density in the words of the algorithm, not BI-RADS: {exam.density}")
+    density = exam.density
+    if isinstance(context, MammographyContext):
+        words += _breast_words(context)
+        density = density or ("" if context.density is None else context.density.label)
+    if density:
+        words.append(f"Breast density in the words of the algorithm, not BI-RADS: {density}")
     words += [*context.assessment.reasons, *context.statements]
     sentences = ". ".join(word.strip().rstrip(".") for word in words if word.strip())
     yield items.text("HAS PROPERTIES", dcm("111033", "Impression Description"), f"{sentences}.")  # row 5
     yield from parts.algorithm("HAS PROPERTIES", context)  # row 11
+
+
+def _breast_words(context: MammographyContext) -> Iterator[str]:
+    """Yield what TID 4000 has no rows for: which views were read, and the score of each breast."""
+    views = ", ".join(view_words(view) for view in context.views_read())
+    if views:
+        yield f"Views read: {views}"
+    if context.views_missing:
+        yield f"Views not read: {', '.join(context.views_missing)}"
+    for breast in context.breasts:
+        yield f"Score of the {BREAST_WORDS[breast.laterality]}: {100 * breast.score:.0f} %"
 
 
 def _individual(context: FilmContext, lesion: Dataset) -> Dataset:

@@ -27,6 +27,7 @@ __all__ = ["HungMammogram", "chest_wall_of", "common_scale", "hung_pixels"]
 
 _BLACK = 1.5 / 255
 _SCRATCH = 0.01
+_ROOM = 0.03
 _CHEST_WALL: dict[str, ImageSide] = {"L": "left", "R": "right"}  # in the middle of the picture
 
 
@@ -191,8 +192,9 @@ def _shown_part(pixels: NDArray[np.float32], findings: Sequence[Finding]) -> tup
     if not rows.size or not columns.size:
         return 0, 0, pixels.shape[0], pixels.shape[1]
     boxes = [one.candidate.box for one in findings]
-    top = min([int(rows[0]), *(math.floor(box.top) for box in boxes)])
-    left = min([int(columns[0]), *(math.floor(box.left) for box in boxes)])
-    bottom = max([int(rows[-1]) + 1, *(math.ceil(box.bottom) for box in boxes)])
-    right = max([int(columns[-1]) + 1, *(math.ceil(box.right) for box in boxes)])
+    room = _ROOM * max(pixels.shape)  # for the marks around a finding
+    top = min([int(rows[0]), *(math.floor(box.top - room) for box in boxes)])
+    left = min([int(columns[0]), *(math.floor(box.left - room) for box in boxes)])
+    bottom = max([int(rows[-1]) + 1, *(math.ceil(box.bottom + room) for box in boxes)])
+    right = max([int(columns[-1]) + 1, *(math.ceil(box.right + room) for box in boxes)])
     return max(top, 0), max(left, 0), min(bottom, pixels.shape[0]), min(right, pixels.shape[1])

@@ -14,6 +14,7 @@ from models.results import Assessment
 from tests.dicom_io.results.cad import cases
 from tests.dicom_io.results.cad.cases import ALONE, COMPARED, OTHER, PAIRED, SPOT, VIEWS, breasts
 from tests.dicom_io.results.cad.test_chest import named, number, value
+from tests.dicom_io.results.mammography_factory import FOUR, examination
 
 
 def exam_of_other_study() -> MammographyExam:
@@ -147,3 +148,41 @@ def test_header_and_bytes() -> None:
     assert report.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.50"
     assert (report.SeriesNumber, report.Modality) == (9304, "SR")
     assert encoded_bytes(report) == encoded_bytes(encode_mammography_cad_report(made, ALONE))
+
+
+def test_an_examination_that_knows_its_views_needs_no_other() -> None:
+    made = examination(FOUR).context
+    report = encode_mammography_cad_report(made)
+    assert encoded_bytes(report) == encoded_bytes(encode_mammography_cad_report(made, made.exam))
+    (item,) = named(report, "111033")
+    assert "Views read: R CC, L CC, R MLO, L MLO." in item.TextValue
+    assert "Score of the left breast: 88 %" in item.TextValue
+    assert "not BI-RADS: fatty-glandular" in item.TextValue
+    with pytest.raises(ResultInvalid, match="needs their examination"):
+        encode_mammography_cad_report(breasts())
+
+
+def test_several_images_of_one_view_of_one_breast() -> None:
+    made = examination((FOUR[3], FOUR[3], replace(FOUR[3], lesion=None))).context
+    report = encode_mammography_cad_report(made)
+    entries = list(named(report, "111028")[0].ContentSequence)
+    assert [value(entry, "111031") for entry in entries] == ["399368009"] * 3
+    assert len(named(report, "111059")) == 2 and not named(report, "111015")
+    (item,) = named(report, "111033")
+    assert "Views not read: R CC, L CC, R MLO" in item.TextValue
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_image_that_was_not_read_may_have_a_view_or_none(known: bool) -> None:
+    whole = examination((FOUR[2], replace(FOUR[3], fails=True))).context
+    made = whole if known else replace(whole, exam=MammographyExam(whole.exam.views[:1]))
+    report = encode_mammography_cad_report(made)
+    entries = list(named(report, "111028")[0].ContentSequence)
+    assert len(named(entries[1], "111031")) == int(known)
+    assert value(report, "111064") == "111223" and value(report, "111017") == "111243"
+
+
+def test_nothing_read_of_an_examination() -> None:
+    made = examination([replace(shot, fails=True) for shot in FOUR]).context
+    report = encode_mammography_cad_report(made)
+    assert value(report, "111017") == "111245" and value(report, "111064") == "111224"
