@@ -97,7 +97,7 @@ def test_corners_are_drawn_around_the_lesion_and_never_over_it(wall: ImageSide) 
     rows, columns = np.nonzero(disc)
     inside = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     assert not ((inside[..., 0] - inside[..., 2]) > 60).any()
-    around = picture[rows.min() - 60 : rows.max() + 60, columns.min() - 60 : columns.max() + 60]
+    around = picture[rows.min() - 60 : rows.max() + 60, max(columns.min() - 60, 0) : columns.max() + 60]
     assert ((around[..., 0] - around[..., 2]) > 100).sum() > 100
 
 
