@@ -37,7 +37,7 @@ _TOP_STEPS, _WALL_STEPS = 56, 72
 _LEAST_SCORE: Final = 0.22
 _LEAST_STEADY: Final = 0.7
 _LEAST_FALL: Final = 0.02
-_AREA: Final = (0.01, 0.5)
+_AREA: Final = (0.01, 0.4)
 _ANGLE: Final = (8.0, 65.0)
 
 
@@ -57,7 +57,7 @@ def find_pectoral(pixels: FloatImage, region: BreastRegion) -> Line | None:
         Two points ``(row, column)`` in source pixels: where the line enters at the upper border of the
         breast and where it meets the chest wall or the lower end of the breast's box. None where no
         plausible line is seen: its angle to the chest wall is not 8 to 65 degrees, the corner takes less
-        than 1 or more than 50 per cent of the breast, or the fall across the line is weak or unsteady.
+        than 1 or more than 40 per cent of the breast, or the fall across the line is weak or unsteady.
     """
     step = region.step
     rows, columns = np.flatnonzero(region.mask.any(axis=1)), np.flatnonzero(region.mask.any(axis=0))

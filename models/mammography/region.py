@@ -25,6 +25,7 @@ _SMALLEST_SIDE: Final = 64
 _BINS: Final = 128
 _LEAST_RANGE: Final = 0.02
 _LEAST_SHARE, _MOST_SHARE = 0.02, 0.93
+_DARKEST_TISSUE: Final = 0.3
 _RIM: Final = 0.4
 _RIM_WIDTH: Final = 4
 _BAND: Final = 0.12
@@ -198,6 +199,9 @@ def _thresholds(unit: FloatImage, grey: FloatImage, frame: Mask) -> list[tuple[f
         counts = np.histogram(values, _BINS, (0.0, 1.0))[0].astype(np.float64)
         thresholds.append(_threshold(counts))
         values = values[values > thresholds[-1][1]]
+    # A second level that is as dark as this is fog beside padding, not tissue: the padding's comes last.
+    if len(thresholds) > 1 and thresholds[1][0] < _DARKEST_TISSUE:
+        thresholds.append(thresholds.pop(0))
     return thresholds
 
 
