@@ -110,6 +110,8 @@ def encode_presentation_state(context: FilmContext, header: Dataset, number: int
             state[element.tag] = element
     _add_proportions(state, header)
     copy_elements(header, state, ("BodyPartExamined", "Laterality"))
+    if "Laterality" not in state and text(header, "ImageLaterality") in {"L", "R"}:
+        state.Laterality = text(header, "ImageLaterality")  # a presentation state has no Image Laterality
     if "BodyPartExamined" not in state and "Laterality" not in state:
         state.Laterality = None  # type 2C where it is not known whether the body part is paired
     _check(state, header, findings)
