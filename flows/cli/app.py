@@ -123,7 +123,10 @@ def _secondread(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Chest films and brain MRI in over DICOM, readings back to the PACS. Research use, not for diagnosis."""
+    """Chest films, mammograms and brain MRI in over DICOM, readings back to the PACS.
+
+    Research use, not for diagnosis.
+    """
     if config is not None:
         # Child processes read the same settings.
         os.environ["SECONDREAD_CONFIG"] = str(config.absolute())

@@ -82,7 +82,7 @@ class ReadingOptions(BaseModel):
         description="Boxes of films as a segmentation too: highdicom reads it, OHIF and dcmqi do not.",
     )
     cad_report: bool = Field(
-        default=False, description="A CAD report too (chest: TID 4100), for CAD stations."
+        default=False, description="A CAD report too (chest: TID 4100, breast: TID 4000), for CAD stations."
     )
     presentation_states: bool = Field(
         default=False, description="A presentation state too, one per film with findings."

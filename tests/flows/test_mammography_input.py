@@ -22,7 +22,7 @@ from dicom_io.send import collect_files
 from flows.installation import Installation
 from flows.offline import OfflineReader, StudyReport, sort_files
 from flows.routing.rules import ReadingOptions
-from models.detector import open_exam_detector
+from models.detector import ExamDetector, open_exam_detector
 from models.package import Package, load_package
 from tests.conformance.checker import header_errors, template_errors
 from tests.flows.breasts import FOUR, edited, exam, words_of
@@ -38,10 +38,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     return load_package(build_mammogram_package(tmp_path_factory.mktemp("packages")))
 
 
+@pytest.fixture(scope="module")
+def detector(package: Package) -> ExamDetector:
+    return open_exam_detector(package, threads=1)
+
+
 @pytest.fixture
-def read(package: Package, tmp_path: Path) -> Read:
+def read(package: Package, detector: ExamDetector, tmp_path: Path) -> Read:
     """Return what reads the one study of a folder."""
-    detector = open_exam_detector(package, threads=1)
 
     def one(folder: Path) -> StudyReport:
         reader = OfflineReader(
@@ -91,9 +95,10 @@ def noise(path: Path) -> None:
 
 def tomosynthesis(path: Path) -> None:
     def change(dataset: Dataset) -> None:
-        dataset.PixelData = np.repeat(dataset.pixel_array[None], 2, axis=0).tobytes()
+        dataset.PixelData = 2 * dataset.PixelData
+        dataset.NumberOfFrames = 2
 
-    edited(path, change, SOPClassUID=TOMOSYNTHESIS, NumberOfFrames=2)
+    edited(path, change, SOPClassUID=TOMOSYNTHESIS)
 
 
 def unchanged(path: Path) -> None:
@@ -149,9 +154,10 @@ def test_a_study_of_nothing_else_is_refused_with_a_report_that_says_why(
     assert words in words_of(structured)
     assert words in words_of(cad)
     assert "did not read this study" in words_of(structured)
-    for one in report.objects:
-        assert header_errors(tmp_path / "out" / one.file) == []
-    assert template_errors(*(tmp_path / "out" / one.file for one in report.objects[:1])) == []
+    if case in {"both breasts", "no breast"}:  # the validators are slow, and the reports alike
+        written = [tmp_path / "out" / one.file for one in report.objects]
+        assert [header_errors(path) for path in written] == [[], []]
+        assert template_errors(written[0]) == []
 
 
 @pytest.mark.parametrize("case", ["a man", "no laterality", "both breasts", "no contrast", "no breast"])
