@@ -177,6 +177,9 @@ def render_mammography_finding(
 def render_comparison(pairs: Sequence[Pair], words: Sequence[str], title: str) -> NDArray[np.uint8]:
     """Draw views of now, each beside the same view of before at the same scale and turned alike.
 
+    Views of before stand outside, those of now back to back in the middle: side by side, breasts of two times
+    would be taken for a pair.
+
     Raises
     ------
     ValueError
@@ -198,7 +201,8 @@ def render_comparison(pairs: Sequence[Pair], words: Sequence[str], title: str) -
                 bar = number == len(rows) and side == sides[-1]
                 caption = f"Now: {view_words(pair.now.mammogram.view)}"
                 now = cell.panel(pair.now, caption, bar=bar and pair.prior is None)
-                panels += [now, _prior_panel(cell, pair, bar=bar)]
+                both = [now, _prior_panel(cell, pair, bar=bar)]
+                panels += reversed(both) if side == "R" else both
     return render(panels, words, title, across=2 * len(sides), resampled=False)
 
 

@@ -271,7 +271,7 @@ def test_now_and_before_have_one_scale_and_one_direction(monkeypatch: pytest.Mon
     before = prior(1, Shot("R", "CC", wall="left", lesion=(200.0, 392.0, 10.0), spacing=0.6))
     turned = HungMammogram.of(before.mammogram, (), header=before.header)
     picture = render_comparison([Pair(now, turned, "14 months before")], [], "title")
-    current, earlier = panels
+    earlier, current = panels
     assert (current.caption, earlier.caption) == ("Now: R CC", "Prior, 14 months before: R CC")
     assert not earlier.marks and current.marks
     assert earlier.pixels[:, -1].mean() > 0.1
@@ -285,8 +285,8 @@ def test_a_view_without_an_earlier_image_says_so(monkeypatch: pytest.MonkeyPatch
     now, other = hung(Shot("R", "CC")), hung(Shot("L", "MLO"))
     render_comparison([Pair(now, now, "5 days before"), Pair(other, None)], [], "title")
     assert [panel.caption or panel.words for panel in panels] == [
-        "Now: R CC",
         "Prior, 5 days before: R CC",
+        "Now: R CC",
         "no L CC image",
         "",
         "no R MLO image",
