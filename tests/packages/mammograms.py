@@ -13,6 +13,7 @@ NAME, VERSION = "bright-masses", "0.0.1"
 REFERENCE = f"{NAME}@{VERSION}"
 SIGMAS = (3.0, 3.4, 3.8)
 """Width of the spot that each member looks for, in cells of four network pixels."""
+TEXTURED_SIGMAS = (2.8, 3.0, 3.2)
 _OPSET, _IR = 20, 10
 
 
@@ -25,22 +26,29 @@ def _kernel(sigma: float) -> np.ndarray:
     return (inner / inner.sum() - outer / outer.sum()).astype(np.float32)[None, None]
 
 
-def member(sigma: float, gain: float = 45.0, bias: float = -6.0) -> bytes:
-    """Return a network: difference of two Gaussians of the second channel, on cells of four pixels.
+def member(sigma: float, *, textured: bool = False) -> bytes:
+    """Return a network: difference of two Gaussians, on cells of four pixels.
 
-    ``abnormal`` is the highest ``centre``, ``malignant`` half of it; ``density`` rises with the mean of
-    the first channel.
+    It looks at the second channel, or for ``textured`` breasts at the first: there it marks masses of about
+    8 mm radius that are brighter by .3, and neither fibroglandular tissue nor the edge of the skin, since
+    air nearby lowers the score. ``abnormal`` is the highest ``centre``, ``malignant`` half of it;
+    ``density`` rises with the mean of the first channel.
     """
+    gain, bias, penalty = (60.0, -11.1, 8.0) if textured else (45.0, -6.0, 0.0)
     kernel = _kernel(sigma)
     reach = kernel.shape[-1] // 2
     constants = {
         "nought": np.array([0], np.int64),
+        "first": np.array([0 if textured else 1], np.int64),
+        "last": np.array([1 if textured else 2], np.int64),
         "one": np.array([1], np.int64),
-        "two": np.array([2], np.int64),
         "margins": np.array([0, 0, reach, reach, 0, 0, reach, reach], np.int64),
         "kernel": kernel,
         "gain": np.array(gain, np.float32),
         "bias": np.array(bias, np.float32),
+        "dark": np.array(-10.0, np.float32),
+        "darkest": np.array(-9.0, np.float32),
+        "penalty": np.array(penalty, np.float32),
         "half": np.array(0.5, np.float32),
         "zero": np.array(0.0, np.float32),
         "pair": np.full((1, 2, 1, 1), 2 * 1.6 * sigma * 4, np.float32),
@@ -48,12 +56,20 @@ def member(sigma: float, gain: float = 45.0, bias: float = -6.0) -> bytes:
         "slopes": np.array([[-4.0, 0.0, 4.0]], np.float32),
     }
     nodes = [
-        helper.make_node("Slice", ["view", "one", "two", "one"], ["local"]),
-        helper.make_node("AveragePool", ["local"], ["coarse"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Slice", ["view", "nought", "one", "one"], ["grey"]),
+        helper.make_node("Slice", ["view", "first", "last", "one"], ["seen"]),
+        helper.make_node("AveragePool", ["seen"], ["coarse"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("AveragePool", ["grey"], ["bright"], kernel_shape=[4, 4], strides=[4, 4]),
         helper.make_node("Pad", ["coarse", "margins"], ["padded"], mode="edge"),
         helper.make_node("Conv", ["padded", "kernel"], ["spots"]),
         helper.make_node("Mul", ["spots", "gain"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "bias"], ["logit"]),
+        helper.make_node("Add", ["scaled", "bias"], ["raised"]),
+        helper.make_node("Mul", ["bright", "dark"], ["darkness"]),
+        helper.make_node("Add", ["darkness", "darkest"], ["excess"]),
+        helper.make_node("Relu", ["excess"], ["air"]),
+        helper.make_node("MaxPool", ["air"], ["near"], kernel_shape=[15, 15], pads=[7, 7, 7, 7]),
+        helper.make_node("Mul", ["near", "penalty"], ["lowering"]),
+        helper.make_node("Sub", ["raised", "lowering"], ["logit"]),
         helper.make_node("Sigmoid", ["logit"], ["centre"]),
         helper.make_node("Mul", ["coarse", "zero"], ["nothing"]),
         helper.make_node("Add", ["nothing", "pair"], ["extent"]),
@@ -61,7 +77,6 @@ def member(sigma: float, gain: float = 45.0, bias: float = -6.0) -> bytes:
         helper.make_node("Flatten", ["highest"], ["flat"]),
         helper.make_node("Squeeze", ["flat", "one"], ["abnormal"]),
         helper.make_node("Mul", ["abnormal", "half"], ["malignant"]),
-        helper.make_node("Slice", ["view", "nought", "one", "one"], ["grey"]),
         helper.make_node("ReduceMean", ["grey", "inner"], ["mean"], keepdims=0),
         helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
         helper.make_node("Mul", ["column", "slopes"], ["classes"]),
@@ -86,13 +101,16 @@ def member(sigma: float, gain: float = 45.0, bias: float = -6.0) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def build_mammogram_package(root: Path, version: str = VERSION) -> Path:
-    """Write ``root/bright-masses/<version>`` and return it; ``root`` is one of ``runtime.package_dirs``."""
+def build_mammogram_package(root: Path, version: str = VERSION, *, textured: bool = False) -> Path:
+    """Write ``root/bright-masses/<version>`` and return it; ``root`` is one of ``runtime.package_dirs``.
+
+    With ``textured`` the members suit the phantoms of :mod:`models.phantoms.breast`, without it smooth ones.
+    """
     folder = root / NAME / version
     folder.mkdir(parents=True)
     members = []
-    for number, sigma in enumerate(SIGMAS):
-        content = member(sigma)
+    for number, sigma in enumerate(TEXTURED_SIGMAS if textured else SIGMAS):
+        content = member(sigma, textured=textured)
         (folder / f"member-{number}.onnx").write_bytes(content)
         members.append(
             "[[members]]\n"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from models.mammography.detector import MammographyDetector, NoBreast, ViewAnswe
 from models.mammography.settings import settings_of
 from models.mammography_results import Breast, BreastAnatomy, MammographyView
 from models.package import Package, PackageError, load_package
+from models.phantoms.breast import PhantomMass, breast_phantom
 from models.results import FilmReading
 from models.runtime import TensorSpec, open_session
 from tests.packages.mammograms import build_mammogram_package
@@ -52,6 +53,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 @pytest.fixture(scope="module")
 def detector(package: Package) -> MammographyDetector:
+    return MammographyDetector(package, lambda path: open_session(path, threads=1))
+
+
+@pytest.fixture(scope="module")
+def textured(tmp_path_factory: pytest.TempPathFactory) -> MammographyDetector:
+    package = load_package(build_mammogram_package(tmp_path_factory.mktemp("packages"), textured=True))
     return MammographyDetector(package, lambda path: open_session(path, threads=1))
 
 
@@ -199,6 +206,22 @@ def test_a_mass_is_found_where_it_is_on_both_sides(detector: MammographyDetector
         assert found.box.centre == pytest.approx((360.0, column), abs=6.0)
         assert found.support == 1.0
         assert answer.anatomy.chest_wall == ("left" if side == "L" else "right")
+
+
+@pytest.mark.parametrize(
+    ("side", "view", "film"), [("L", "MLO", False), ("R", "CC", False), ("R", "MLO", True)]
+)
+def test_a_mass_in_a_textured_breast_is_found(
+    textured: MammographyDetector, side: Breast, view: Literal["MLO", "CC"], film: bool
+) -> None:
+    shown = MammographyView("1", side, view)
+    for masses in ((), (PhantomMass(130.0, 45.0, 8.0, 0.3),)):
+        phantom = breast_phantom(1, side, view, masses, rows=720, columns=540, film=film)
+        pixels = Film("1", phantom.pixels, pixel_spacing_mm=phantom.pixel_spacing_mm)
+        marks = textured.read_view(Mammogram(pixels, shown, digitised=film)).reading.above_operating_point
+        assert len(marks) == len(masses)
+        for mark, truth in zip(marks, phantom.masses, strict=True):
+            assert mark.box.centre == pytest.approx(truth.centre, abs=4.0 / phantom.pixel_spacing_mm[0])
 
 
 def test_four_views_become_two_breasts_and_an_examination(detector: MammographyDetector) -> None:
