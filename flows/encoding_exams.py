@@ -92,10 +92,7 @@ def encode_exam_refusal(basis: encoding.Basis, not_read: Sequence[NotRead]) -> t
     context = MammographyContext(
         **encoding.refusal(failures, headers), exam=MammographyExam(views), **basis.common
     )
-    cad = (
-        (kind, name, partial(encode, attempted=False)) for kind, name, encode in _cad_report(context, basis)
-    )
-    return basis.write(_with_report(context, cad))
+    return basis.write(_with_report(context, _cad_report(context, basis, attempted=False)))
 
 
 def _with_report(
@@ -168,8 +165,10 @@ def _objects(
         )
 
 
-def _cad_report(context: MammographyContext, basis: encoding.Basis) -> Iterator[encoding.Extra]:
+def _cad_report(
+    context: MammographyContext, basis: encoding.Basis, *, attempted: bool = True
+) -> Iterator[encoding.Extra]:
     if basis.options.cad_report:
         of_cad = replace(context, predecessor=basis.predecessors.get("cad-report"))
-        encode = partial(encode_mammography_cad_report, of_cad, context.exam)
+        encode = partial(encode_mammography_cad_report, of_cad, context.exam, attempted=attempted)
         yield "cad-report", "CAD report", encode

@@ -157,7 +157,7 @@ def summary_markdown(
         "Films": outcome.get("films"),
         "Views": ", ".join(outcome.get("views", ())),
         "Background tissue": (outcome.get("tissue") or {}).get("label"),
-        "Images of an earlier study": outcome.get("prior_images") or None,
+        "Images of an earlier study beside these": outcome.get("prior_images") or None,
         "Sequences": ", ".join(outcome.get("sequences", ())),
         "Not there": ", ".join(outcome.get("sequences_missing", ())),
         "Networks": outcome.get("networks"),

@@ -210,9 +210,10 @@ quiet_time_s = 60.0
 when = [{ tag = "Modality", equals = "MG" }]
 ```
 
-The images of a mammography study are read together, so the route waits until the modality has sent all of them.
-Raw data (For Processing) may come along: it is set aside where the images for presentation are there, and a study
-of nothing else gets a report that says why it was not read. `PresentationIntentType` in `when` keeps it out
-without a word: `{ tag = "PresentationIntentType", equals = "FOR PRESENTATION" }`.
+The images of a mammography study are read together, so the route waits until the modality has sent all of
+them. Raw data (For Processing) may come along: it is set aside where the images for presentation are there,
+and a study of nothing else gets a report that says why it was not read. A test in `when` keeps it out without
+a word: `{ tag = "PresentationIntentType", equals = "FOR PRESENTATION" }`. See
+[input of mammography](mammography-input.md).
 """
     return "\n".join(lines) + "\n" + example

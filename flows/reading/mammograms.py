@@ -24,7 +24,7 @@ from dicom_io.reading import (
     read_mammogram,
 )
 from dicom_io.results import PriorMammogram
-from flows.journal import PriorRecord
+from flows.journal import KeptImage, PriorRecord
 from flows.reading.exam_checks import (
     chest_wall_seen,
     doubts_of,
@@ -51,6 +51,7 @@ __all__ = [
     "gate",
     "infer",
     "load_reading",
+    "matching",
     "prepare",
     "prior_views",
 ]
@@ -300,26 +301,32 @@ def assess(exam: ExamReading) -> Assessment:
     )
 
 
-def prior_views(
-    prior: PriorRecord | None, views: Sequence[MammographyView], contract: InputContract
-) -> tuple[PriorMammogram, ...]:
-    """Read the images of an earlier examination that show a breast and view of this one.
+def matching(prior: PriorRecord | None, views: Sequence[MammographyView]) -> PriorRecord | None:
+    """Return an earlier examination with those of its images that show a breast and view of this one.
 
     Of several images of one view the first by SOP Instance UID is taken, so that a repeat takes the same one.
-    An image that can no longer be read is left out.
+    None where there is no such image.
     """
+    if prior is None:
+        return None
     wanted = {(view.laterality, view.view) for view in views}
-    found: dict[tuple[str, str], PriorMammogram] = {}
-    for image in sorted(prior.images if prior is not None else (), key=lambda one: one.sop_instance_uid):
+    found: dict[tuple[str, str], KeptImage] = {}
+    for image in sorted(prior.images, key=lambda one: one.sop_instance_uid):
+        view = _view_in(image.path)
+        if view is not None and (view.laterality, view.view) in wanted:
+            found.setdefault((view.laterality, view.view), image)
+    return replace(prior, images=tuple(found.values())) if found else None
+
+
+def prior_views(prior: PriorRecord | None, contract: InputContract) -> tuple[PriorMammogram, ...]:
+    """Read the images of an earlier examination; one that can no longer be read is left out."""
+    found = []
+    for image in prior.images if prior is not None else ():
         try:
-            header = read_header(image.path)
-            view = view_stated(header)
-            place = (view.laterality, view.view) if view is not None else ("", "")
-            if place in wanted and place not in found:
-                found[place] = PriorMammogram(read_mammogram(image.path, contract), header)
+            found.append(PriorMammogram(read_mammogram(image.path, contract), read_header(image.path)))
         except (UnsuitableImage, OSError) as error:
             _LOG.warning("an image of the prior is not shown: %s", type(error).__name__)
-    return tuple(found.values())
+    return tuple(found)
 
 
 def contract_of(contract: InputContract) -> MammographyContract:
@@ -357,11 +364,13 @@ def _hanging(film: PreparedMammogram) -> tuple[int, str, bool, str]:
 
 
 def _view_of(left_out: NotRead) -> MammographyView | None:
-    if left_out.path is None or not left_out.is_unread_image:
-        return None
+    return _view_in(left_out.path) if left_out.path is not None and left_out.is_unread_image else None
+
+
+def _view_in(path: Path) -> MammographyView | None:
     try:
-        return view_stated(read_header(left_out.path))
-    except UnsuitableImage:
+        return view_stated(read_header(path))
+    except (UnsuitableImage, OSError):
         return None
 
 

@@ -215,7 +215,7 @@ class MammographyReader:
 
     def compared(self, reading: mammograms.ExamReading, prior: PriorRecord | None) -> mammograms.ExamReading:
         """Return the reading with the earlier images that are shown beside it."""
-        return replace(reading, prior=prior if prior is not None and prior.images else None)
+        return replace(reading, prior=mammograms.matching(prior, reading.exam.views))
 
     def encode(
         self,
@@ -225,7 +225,7 @@ class MammographyReader:
         assessment: Assessment,
     ) -> tuple[EncodedObject, ...]:
         """Write report, key images in hanging order, and what else the options ask for."""
-        prior = mammograms.prior_views(reading.prior, prepared.views, self.package.manifest.input)
+        prior = mammograms.prior_views(reading.prior, self.package.manifest.input)
         return encoding_exams.encode_exam(basis, prepared, reading, assessment, prior)
 
     def refused(self, basis: encoding.Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:
