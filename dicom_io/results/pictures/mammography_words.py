@@ -40,6 +40,8 @@ def basis_lines(context: MammographyContext) -> list[str]:
     if context.failures:
         count = len(context.failures)
         lines.append(f"{count} {'image' if count == 1 else 'images'} not read, see the report")
+    elif context.partial:
+        lines.append("Not everything of the examination was read, see the report")
     return lines
 
 

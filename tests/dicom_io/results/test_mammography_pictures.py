@@ -22,12 +22,12 @@ from dicom_io.results.pictures.mammography_pictures import (
     render_mammography,
     render_mammography_finding,
 )
-from dicom_io.results.pictures.mammography_words import interval_words
+from dicom_io.results.pictures.mammography_words import exam_lines, interval_words
 from dicom_io.results.pictures.panel import Panel
 from models.film import Film
-from models.mammography_results import ImageSide
+from models.mammography_results import ImageSide, LesionGroup
 from models.results import Box
-from tests.dicom_io.results.mammography_factory import Shot, examination, header_of, image_of, prior
+from tests.dicom_io.results.mammography_factory import FOUR, Shot, examination, header_of, image_of, prior
 
 DISC = 0.95
 LESION = (400.0, 120.0, 20.0)
@@ -301,6 +301,23 @@ def test_a_view_without_an_earlier_image_says_so(monkeypatch: pytest.MonkeyPatch
 def test_nothing_to_show_is_no_picture() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         render_mammography([], [], "title")
+
+
+def test_words_below_say_breasts_lesions_tissue_decision_and_what_was_not_read() -> None:
+    made = examination(FOUR).context
+    exam = replace(made.exam, groups=(LesionGroup(1, (1, 2), 0.9),), views_compared=True)
+    assert exam_lines(replace(made, exam=exam)) == [
+        "1:  L CC, score 81 %, box 12 x 12 mm (not calibrated)",
+        "2:  L MLO, score 81 %, box 13 x 13 mm (not calibrated)",
+        "1 and 2 are taken for one lesion, score 90 %",
+        "Score of the breast:  right 12 %, left 88 %",
+        "Background tissue, mini-MIAS class:  fatty-glandular",
+        "Assessment: not assessed: No calibration is fitted for this package.",
+    ]
+    some = examination([replace(shot, fails=shot.side == "L", lesion=None) for shot in FOUR]).context
+    assert exam_lines(some)[0] == "No finding at or above the operating point."
+    assert exam_lines(some)[-1] == "2 images not read, see the report"
+    assert "Not everything" in exam_lines(replace(made, partial=True))[-1]
 
 
 @pytest.mark.parametrize(

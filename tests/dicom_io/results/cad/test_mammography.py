@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from dicom_io.results import ResultInvalid, encoded_bytes
+from dicom_io.results.asserts import walk
 from dicom_io.results.cad import encode_mammography_cad_report
 from models.mammography_results import LesionGroup, MammographyExam, MammographyView
 from models.results import Assessment
 from tests.dicom_io.results.cad import cases
 from tests.dicom_io.results.cad.cases import ALONE, COMPARED, OTHER, PAIRED, SPOT, VIEWS, breasts
+from tests.dicom_io.results.cad.context_groups import group
 from tests.dicom_io.results.cad.test_chest import named, number, value
 from tests.dicom_io.results.mammography_factory import FOUR, examination
 
@@ -160,6 +162,18 @@ def test_an_examination_that_knows_its_views_needs_no_other() -> None:
     assert "not BI-RADS: fatty-glandular" in item.TextValue
     with pytest.raises(ResultInvalid, match="needs their examination"):
         encode_mammography_cad_report(breasts())
+
+
+def test_tissue_has_no_code_of_breast_composition() -> None:
+    report = encode_mammography_cad_report(examination(FOUR).context)
+    refused = {code for number in (6000, 6001) for code, _ in group(number)}
+    values = {
+        str(code.CodeValue)
+        for item in walk(report)
+        for sequence in ("ConceptNameCodeSequence", "ConceptCodeSequence")
+        for code in item.get(sequence) or ()
+    }
+    assert not refused & values
 
 
 def test_several_images_of_one_view_of_one_breast() -> None:
