@@ -74,7 +74,7 @@ def channels_of(grey: FloatImage, mask: Mask) -> NDArray[np.float32]:
         residual = mixed - _fine(mean) * inside
         variance = _blur(_coarse(residual * residual), window) / support
         gain = 1.0 / (_LIMIT * (np.sqrt(np.maximum(variance, 0.0)) + _FLOOR))
-        result[channel] = np.clip(residual * _fine(gain.astype(np.float32)), -1.0, 1.0)
+        result[channel] = np.clip(residual * _fine(gain), -1.0, 1.0)
     return result
 
 
@@ -97,12 +97,12 @@ def _blur(values: FloatImage, window: int) -> FloatImage:
     return np.asarray(ndimage.uniform_filter(once, window, mode="constant"), dtype=np.float32)
 
 
-def _fine(values: FloatImage) -> FloatImage:
+def _fine(values: NDArray[np.floating]) -> FloatImage:
     """Interpolate linearly between the centres of blocks; no matrix product, whose threads would compete."""
     return np.ascontiguousarray(_stretched(_stretched(values).T).T)
 
 
-def _stretched(values: FloatImage) -> FloatImage:
+def _stretched(values: NDArray[np.floating]) -> FloatImage:
     rows, columns = values.shape
     before = np.concatenate([values[:1], values[:-1]])
     after = np.concatenate([values[1:], values[-1:]])

@@ -169,7 +169,8 @@ def _interpolated(values: FloatImage, places: NDArray[np.float64]) -> FloatImage
     places = np.clip(places, 0, values.shape[0] - 1)
     lower = np.minimum(places.astype(np.int64), max(values.shape[0] - 2, 0))
     part = (places - lower).astype(np.float32)[:, None]
-    return values[lower] * (1 - part) + values[np.minimum(lower + 1, values.shape[0] - 1)] * part
+    upper = np.minimum(lower + 1, values.shape[0] - 1)
+    return np.asarray(values[lower] * (1 - part) + values[upper] * part, dtype=np.float32)
 
 
 def _anatomy(mammogram: Mammogram, region: BreastRegion) -> BreastAnatomy:
