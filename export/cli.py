@@ -128,7 +128,11 @@ def _train_chest(
 def to_onnx(detector: Which, out: Out) -> None:
     """Export every finished member of a run to ONNX and record parity with torch."""
     _ready(data=False)
-    if detector is Detector.BRAIN_TUMOUR:
+    if detector is Detector.MAMMOGRAPHY:
+        from export.training.mammography.onnx_export import export_run as export_mammography
+
+        rows, output = export_mammography(out), "centre"
+    elif detector is Detector.BRAIN_TUMOUR:
         from export.training.brain_tumour.candidates import chosen_network
         from export.training.brain_tumour.onnx_export import export_run as export_brain
 
@@ -149,7 +153,11 @@ def evaluate(detector: Which, out: Out) -> None:
     Answers are kept beside the run, so a member is asked again only when its file changes.
     """
     _ready(data=True)
-    if detector is Detector.BRAIN_TUMOUR:
+    if detector is Detector.MAMMOGRAPHY:
+        from export.training.mammography.report import evaluate_run as evaluate_mammography
+
+        lines = evaluate_mammography(out)
+    elif detector is Detector.BRAIN_TUMOUR:
         from export.training.brain_tumour.report import evaluate_run as evaluate_brain
 
         lines = evaluate_brain(out)
@@ -165,7 +173,11 @@ def evaluate(detector: Which, out: Out) -> None:
 def package(detector: Which, out: Out, package: Package = None) -> None:
     """Write the package folder: ONNX files, manifest, card, licence, metrics, split, plots."""
     folder = package or PACKAGES / detector.value / FIRST
-    if detector is Detector.BRAIN_TUMOUR:
+    if detector is Detector.MAMMOGRAPHY:
+        from export.training.mammography.packaging import write_package as write_mammography
+
+        write_mammography(out, folder)
+    elif detector is Detector.BRAIN_TUMOUR:
         from export.training.brain_tumour.packaging import write_package as write_brain
 
         write_brain(out, folder)

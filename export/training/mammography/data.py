@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import models.mammography
 from export.training.folder import data_root
 from export.training.mammography.table import PIXEL_MM, MiasFilm, read_table
 from models.film import Film
@@ -19,9 +21,10 @@ from models.mammography.placement import Placement
 from models.mammography.preprocess import HEIGHT, NoBreast, grey_view
 from models.mammography_results import MammographyView
 
-__all__ = ["CachedView", "load_views", "mammogram_of", "mias_films"]
+__all__ = ["CachedView", "load_views", "mammogram_of", "mias_films", "preparation_mark"]
 
 ROOT_OF_UIDS = "2.25.1970"
+_PREPARING = ("channels", "pectoral", "placement", "preprocess", "region")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,13 @@ class CachedView:
         return tuple(lesion.kind for lesion in self.film.lesions if lesion.circle is not None)
 
 
+def preparation_mark() -> str:
+    """Return a mark of the code that prepares a view: what was prepared by other code is prepared anew."""
+    folder = Path(models.mammography.__file__).parent
+    content = b"".join((folder / f"{name}.py").read_bytes() for name in _PREPARING)
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
 def mias_films(root: Path | None = None) -> list[MiasFilm]:
     """Read the table of the data folder."""
     return read_table((root or data_root()) / "mias" / "lesions.csv")
@@ -79,7 +89,7 @@ def _cached(film: MiasFilm) -> CachedView:
 def load_views(cache: Path, films: Sequence[MiasFilm] | None = None) -> list[CachedView]:
     """Load every film in which a breast is found, decoding once and keeping the result beside the run."""
     cache.mkdir(parents=True, exist_ok=True)
-    stored = cache / "mias.pickle"
+    stored = cache / f"mias-{preparation_mark()}.pickle"
     if stored.exists():
         views: list[CachedView] = pickle.loads(stored.read_bytes())  # noqa: S301 (our own file)
         return views

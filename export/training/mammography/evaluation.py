@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from export.training.blocks import PAIRS, unseen_by
 from export.training.mammography.answers import AnsweredView, answer_prepared
-from export.training.mammography.data import mammogram_of
+from export.training.mammography.data import mammogram_of, preparation_mark
 from export.training.mammography.table import MiasFilm
 from models.mammogram import Mammogram
 from models.mammography.answers import MemberAnswer
@@ -77,7 +77,9 @@ def answer_member(
     change : callable
         Makes the mammogram of a film, for variants that change it.
     """
-    content = path.read_bytes() + f"{height} {' '.join(film.name for film in films)}".encode()
+    content = (
+        path.read_bytes() + f"{height} {preparation_mark()} {' '.join(film.name for film in films)}".encode()
+    )
     mark = hashlib.sha256(content).hexdigest()[:12]
     stored = out / "answers" / f"{variant.replace(' ', '-')}-{member}-{mark}.pickle"
     if stored.exists():
