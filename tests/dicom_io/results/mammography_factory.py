@@ -109,7 +109,10 @@ def found_in(shot: Shot) -> tuple[Candidate, ...]:
 def examination(shots: Sequence[Shot], **more: Any) -> Examination:
     """Return the reading of images in their order; ``more`` are fields of the context."""
     headers = tuple(header_of(number, shot) for number, shot in enumerate(shots, start=1))
-    images, findings, readings, failures = [], [], [], []
+    images: list[tuple[Mammogram, Shot]] = []
+    findings: list[Finding] = []
+    readings: list[FilmReading] = []
+    failures: list[ImageFailure] = []
     for header, shot in zip(headers, shots, strict=True):
         uid = str(header.SOPInstanceUID)
         if shot.fails:

@@ -224,7 +224,8 @@ def test_statements_pass_through() -> None:
 
 def test_highdicom_reads_the_report() -> None:
     report = hd.sr.Comprehensive3DSR.from_dataset(read_back(paired()))
-    assert len(report.content.get_planar_roi_measurement_groups()) == 2
+    content: Any = report.content
+    assert len(content.get_planar_roi_measurement_groups()) == 2
 
 
 def test_the_same_reading_gives_the_same_bytes() -> None:
@@ -239,7 +240,7 @@ def other_side(report: Dataset, made: MammographyContext) -> None:
 
 
 def other_view(report: Dataset, _: MammographyContext) -> None:
-    (view, *_) = (item for item in walk(report) if concept_code(item) == "111031")
+    view = next(item for item in walk(report) if concept_code(item) == "111031")
     view.ConceptCodeSequence[0].CodeValue = "399368009"
 
 
