@@ -72,11 +72,11 @@ def doubts_of(
     """
     said = []
     if view.view not in rules.validated_views:
-        said.append(f"For review: the figures of the package are not of {view.view} views.")
+        said.append(f"The figures of the package are not of {view.view} views.")
     if implant:
-        said.append("For review: the figures of the package are not of breasts with an implant.")
+        said.append("The figures of the package are not of breasts with an implant.")
     if text(header, "PatientSex") == "M":
-        said.append("For review: the figures of the package are not of men.")
+        said.append("The figures of the package are not of men.")
     return tuple(said)
 
 

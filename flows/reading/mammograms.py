@@ -262,7 +262,10 @@ def gate(prepared: PreparedExam, contract: InputContract) -> PreparedExam:
             if remark is None:
                 passed.append(replace(film, doubts=doubts))
             else:
-                doubts = (*doubts, "For review: the laterality of an image is in doubt.")
+                doubts = (
+                    *doubts,
+                    "The laterality of an image is in doubt by where its chest wall lies.",
+                )
                 passed.append(replace(film, doubts=doubts, remarks=(*film.remarks, remark)))
     if not passed:
         raise Refused(not_read)

@@ -148,7 +148,7 @@ def test_what_the_package_was_not_measured_on_is_for_review(
     assert reader.assess(oblique).decision == "not-assessed"
     assessment = reader.assess(four)
     assert assessment.decision == "review"
-    assert assessment.reasons[0] == "For review: the figures of the package are not of CC views."
+    assert assessment.reasons[0] == "The figures of the package are not of CC views."
     assert {"member_support", "score_spread", "case_score"} <= set(assessment.components)
     assert oblique.notes == (
         "The right breast was read on one view only (MLO).",
