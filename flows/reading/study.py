@@ -11,30 +11,11 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading import Rejected, UnsuitableImage, read_header, select_instances
 from dicom_io.reading.attributes import patient_of
-from dicom_io.reading.sequences import SET_ASIDE_CODES
 from dicom_io.results import fingerprint
+from flows.left_out import is_of_another_kind
 from models.package import InputContract
 
-__all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather", "is_of_another_kind"]
-
-_OF_ANOTHER_KIND = SET_ASIDE_CODES | {
-    "bad-photometric",
-    "lateral-view",
-    "not-chosen",
-    "own-result",
-    "quality-control-image",
-    "secondary-capture",
-    "sequence-not-read",
-    "several-patients",
-    "wrong-body-part",
-    "wrong-modality",
-    "wrong-sop-class",
-}
-
-
-def is_of_another_kind(code: str) -> bool:
-    """Return whether the code of an UnsuitableImage says that the package was never meant for it."""
-    return code in _OF_ANOTHER_KIND
+__all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather"]
 
 
 @dataclass(frozen=True, slots=True)

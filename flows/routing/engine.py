@@ -11,7 +11,7 @@ from typing import Protocol
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import Rejected, Selection, select_instances
-from flows.reading.study import is_of_another_kind
+from flows.left_out import is_of_another_kind
 from flows.routing.conditions import definite_failures, failures
 from flows.routing.rules import Route
 from models.package import InputContract, Package, PackageError
