@@ -30,7 +30,15 @@ from models.mammography.breasts import sigmoid
 from models.mammography_results import DENSITY_CLASSES
 from models.package_tables import Platt
 
-__all__ = ["CASES", "evaluate_run", "interval", "load_fitted", "run_height"]
+__all__ = [
+    "CASES",
+    "evaluate_run",
+    "fitted_as_json",
+    "interval",
+    "load_fitted",
+    "run_height",
+    "write_cases",
+]
 
 Row = dict[str, Any]
 CASES = "out_of_bag.csv"
@@ -63,7 +71,7 @@ def evaluate_run(out: Path, *, threads: int = 2, variants: bool = True) -> Itera
             report["variants"][name] = variant_row(changed, score_breasts(changed))
             yield f"variant {name}: {report['variants'][name]}"
         report["repeatability"] = _repeatability(films, blocks, out, breasts, fitted=fitted, threads=threads)
-    (out / "fitted.json").write_text(json.dumps(_as_json(fitted), indent=1))
+    (out / "fitted.json").write_text(json.dumps(fitted_as_json(fitted), indent=1))
     (out / "metrics.json").write_text(json.dumps(report, indent=1))
     write_cases(breasts, scores, out / CASES)
 
@@ -125,7 +133,9 @@ def write_cases(breasts: Sequence[Breast], scores: BreastScores, target: Path) -
             writer.writerow([*labels, *(round(value, 5) for value in numbers)])
 
 
-def _as_json(fitted: Fitted) -> Row:
+def fitted_as_json(fitted: Fitted) -> Row:
+    """Return what was fitted as values for JSON; :func:`load_fitted` reads them back."""
+
     def pair(value: Platt) -> list[float]:
         return [value.slope, value.offset]
 
