@@ -27,8 +27,8 @@ Written by `make docs`; do not edit by hand.
 could not be done, 2 that the call or the settings are wrong. With `--json`, standard output holds JSON and
 nothing else; progress goes to standard error. Other distributions add commands by the entry-point group
 `secondread.commands`; the extra `export` brings `secondread export` (the same as `python -m export`):
-`train`, `onnx`, `evaluate` and `package`, see [chest-nodule](chest-nodule.md) and
-[brain-tumour](brain-tumour.md).
+`train`, `onnx`, `evaluate` and `package`, see [chest-nodule](chest-nodule.md),
+[brain-tumour](brain-tumour.md) and [mammography](mammography.md).
 """
 
 

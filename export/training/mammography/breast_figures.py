@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.training.calibration import brier, expected_calibration_error
 from export.training.mammography.analysis import Breast, BreastScores, Fitted
 from export.training.mammography.figures import (
     RATES,
     UNMARKED,
+    FilmMarks,
     auroc_by_patient,
     bootstrap,
     fraction_at,
@@ -111,35 +113,25 @@ def final_scores(scores: BreastScores, fitted: Fitted) -> np.ndarray:
 
 def _lesion_figures(breasts: Sequence[Breast], patients: list[str]) -> Row:
     marks = [breast.marks for breast in breasts]
-    result: Row = {}
-    for name, kinds in KINDS.items():
-        count = sum(not kinds or kind in kinds for one in marks for kind in one.kinds)
-        result[name] = {
-            f"{rate:g}": asdict(
-                bootstrap(
-                    patients,
-                    lambda index, rate=rate, kinds=kinds: fraction_at([marks[i] for i in index], rate, kinds),
-                    count,
-                    draws=LESION_DRAWS,
-                )
-            )
-            for rate in RATES
-        }
+    result: Row = {name: _fractions(marks, patients, kinds) for name, kinds in KINDS.items()}
     for index, tissue in enumerate(DENSITY_CLASSES):
         own = [i for i, breast in enumerate(breasts) if breast.view.film.density == index]
-        inside = [marks[i] for i in own]
-        result[f"all lesions, {tissue} films only"] = {
-            f"{rate:g}": asdict(
-                bootstrap(
-                    [patients[i] for i in own],
-                    lambda drawn, rate=rate, inside=inside: fraction_at([inside[i] for i in drawn], rate),
-                    sum(len(one.hits) for one in inside),
-                    draws=LESION_DRAWS,
-                )
-            )
-            for rate in RATES
-        }
+        result[f"all lesions, {tissue} films only"] = _fractions(
+            [marks[i] for i in own], [patients[i] for i in own], ()
+        )
     return result
+
+
+def _fractions(marks: Sequence[FilmMarks], patients: Sequence[str], kinds: Sequence[str]) -> Row:
+    """Return LLF at each rate, of lesions of these kinds or of all."""
+    count = sum(not kinds or kind in kinds for one in marks for kind in one.kinds)
+
+    def figure(rate: float) -> Callable[[NDArray[np.int64]], float]:
+        return lambda index: fraction_at([marks[i] for i in index], rate, kinds)
+
+    return {
+        f"{rate:g}": asdict(bootstrap(patients, figure(rate), count, draws=LESION_DRAWS)) for rate in RATES
+    }
 
 
 def _density(breasts: Sequence[Breast]) -> Row:

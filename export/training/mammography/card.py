@@ -69,9 +69,9 @@ def _failures(report: Row) -> list[str]:
     keys = ("film", "kind", "malignant", "radius_mm", "tissue", "highest mark on it")
     lines = [f"### Lesions missed at the operating point ({len(missed)})", ""]
     lines += table(keys, _numbers(missed, keys))
-    keys = ("film", "score", "kinds", "tissue")
+    said = ("film", "score", "kinds", "tissue")
     for name in ("normal films with the highest scores", "abnormal films with the lowest scores"):
-        lines += [f"### {name.capitalize()}", "", *table(keys, _numbers(failures[name], keys))]
+        lines += [f"### {name.capitalize()}", "", *table(said, _numbers(failures[name], said))]
     return lines
 
 

@@ -38,7 +38,7 @@ from models.package_tables import Platt
 __all__ = ["VERSION", "manifest", "metric_rows", "write_package"]
 
 VERSION = "0.1.0"
-MEMORY_MB = 700
+MEMORY_MB = 900
 SET = "mini-MIAS, 256 films of 128 patients"
 OUT_OF_BAG = (
     "out-of-bag: each film by the four members that never saw its patient; maps cross-fitted by block"
