@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,6 +156,26 @@ def test_what_the_package_was_not_measured_on_is_for_review(
         "The left breast was read on one view only (MLO).",
     )
     assert four.notes == ()
+
+
+def test_men_and_implants_are_for_review_where_a_package_reads_them(
+    package: Package, detector: ExamDetector, tmp_path: Path
+) -> None:
+    other = tmp_path / "package"
+    shutil.copytree(package.folder, other)
+    manifest = (other / "package.toml").read_text()
+    accepting = 'validated_views = ["MLO"]\naccept_male = true\naccept_implants = true'
+    (other / "package.toml").write_text(manifest.replace('validated_views = ["MLO"]', accepting))
+    reader = MammographyReader(load_package(other))
+    paths = exam(tmp_path / "in", FOUR[2:], sex="M", implant=True)
+    images, reading = read(reader, detector, paths, tmp_path / "s")
+    assessment = reader.assess(reading)
+    assert assessment.decision == "review"
+    assert assessment.reasons[:2] == (
+        "The figures of the package are not of breasts with an implant.",
+        "The figures of the package are not of men.",
+    )
+    assert any("implant" in one for one in images.statements)
 
 
 def test_one_breast_alone_is_said_and_not_compared(
