@@ -47,6 +47,8 @@ def candidates(encoder: Path | None = None) -> dict[str, Recipe]:
     }
     if encoder is not None:
         rows["brain-tumour encoder"] = Recipe("encoder", encoder)
+    rows["chest-nodule member, deep map normalised"] = Recipe("chest-nodule", CHEST_MEMBER, normalised=True)
+    rows["chest-nodule member, 576 rows"] = Recipe("chest-nodule", CHEST_MEMBER, Strength(height=576))
     return rows
 
 

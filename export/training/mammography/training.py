@@ -34,11 +34,24 @@ CASE_SMOOTHING, DENSITY_SMOOTHING = 0.05, 0.1
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a network starts from and how its samples are made; ``file`` holds the weights of a start."""
+    """What a network starts from and how its samples are made.
+
+    Parameters
+    ----------
+    start : str
+        See :func:`export.training.mammography.network.started`.
+    file : Path or None
+        The weights of the start.
+    how : Strength
+        How samples are made.
+    normalised : bool
+        Whether the deep map is normalised before it is pooled.
+    """
 
     start: str = "imagenet"
     file: Path | None = None
     how: Strength = field(default_factory=Strength)
+    normalised: bool = False
 
     def as_json(self) -> str:
         """Return the recipe as JSON; of the file only its name."""
@@ -47,7 +60,7 @@ class Recipe:
 
     def network(self) -> MammographyNet:
         """Make the network, ready for training on a CPU."""
-        network = started(self.start, self.file)
+        network = started(self.start, self.file, normalised=self.normalised)
         wide_kernels_in_float32(network.blocks)
         return network
 

@@ -33,9 +33,9 @@ def _saved(network: MammographyNet, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("start", ["imagenet", "nothing"])
-def test_a_member_is_the_same_however_it_is_folded(start: str, tmp_path: Path) -> None:
-    network = started(start).eval()
+@pytest.mark.parametrize(("start", "normalised"), [("imagenet", False), ("nothing", True)])
+def test_a_member_is_the_same_however_it_is_folded(start: str, normalised: bool, tmp_path: Path) -> None:
+    network = started(start, normalised=normalised).eval()
     path = _saved(network, tmp_path)
     tensor = torch.rand(1, 3, 96, 64)
     with torch.no_grad():
