@@ -36,8 +36,6 @@ __all__ = [
 
 TARGET_RATE = 0.5
 """Non-lesion marks an image at the operating point."""
-CANDIDATE_WEIGHT, ABNORMAL_WEIGHT = 0.5, 0.5
-"""Fixed before any figure was seen: the mean of the two logits."""
 ASYMMETRY_GAIN = 0.01
 """The asymmetry is used only where it raises the cross-fitted AUROC by more than this."""
 _RIDGE = 0.02
@@ -70,9 +68,9 @@ class Breast:
         return logit(self.candidates[0].score if self.candidates else 0.0)
 
     @property
-    def both(self) -> float:
-        """Weighted logits of the highest candidate and of the head."""
-        return CANDIDATE_WEIGHT * self.highest + ABNORMAL_WEIGHT * logit(self.abnormal)
+    def logits(self) -> tuple[float, float]:
+        """Logits of the highest candidate and of the head."""
+        return self.highest, logit(self.abnormal)
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,18 @@ class Fitted:
     """Everything that the package takes from the out-of-bag answers."""
 
     maps: Maps
-    case: Platt
+    candidate: float
+    abnormal: float
+    offset: float
     asymmetry: float
     density_share: float
     asymmetry_map: Platt
     operating_point: float
+
+    def log_odds(self, breast: Breast) -> float:
+        """Return the log odds that a breast seen on one view is abnormal, without the asymmetry."""
+        highest, head = breast.logits
+        return self.candidate * highest + self.abnormal * head + self.offset
 
 
 def fit_maps(views: Sequence[AnsweredView]) -> Maps:
@@ -202,8 +207,7 @@ def score_breasts(breasts: Sequence[Breast]) -> BreastScores:
     """Score every breast by maps that were fitted on the other blocks."""
     labels = np.array([breast.view.film.abnormal for breast in breasts])
     blocks = np.array([breast.block for breast in breasts], dtype=np.int64)
-    both = np.array([breast.both for breast in breasts])
-    image = cross_fitted(both[:, None], labels, blocks)
+    image = cross_fitted(np.array([breast.logits for breast in breasts]), labels, blocks)
     probability = {id(breast): sigmoid(value) for breast, value in zip(breasts, image, strict=True)}
     scores = pair_differences(breasts, lambda breast: probability[id(breast)])
     density = pair_differences(breasts, lambda breast: density_index(breast.density))
@@ -221,9 +225,11 @@ def fit_all(views: Sequence[AnsweredView], breasts: Sequence[Breast], scores: Br
     they are on films that no map has seen.
     """
     labels = np.array([breast.view.film.abnormal for breast in breasts])
-    both = np.array([breast.both for breast in breasts])
-    slope, offset = fit_weights(both[:, None], labels)
-    image = slope * both + offset
+    features = np.array([breast.logits for breast in breasts])
+    candidate, head, offset = (round(float(value), 5) for value in fit_weights(features, labels))
+    if candidate + head <= 0:
+        candidate = 0.05
+    image = features @ np.array([candidate, head]) + offset
     probability = {id(breast): sigmoid(value) for breast, value in zip(breasts, image, strict=True)}
     differences = pair_differences(breasts, lambda breast: probability[id(breast)])
     weight, share, final = 0.0, 0.0, Platt(slope=1.0, offset=0.0)
@@ -237,7 +243,9 @@ def fit_all(views: Sequence[AnsweredView], breasts: Sequence[Breast], scores: Br
     limit = threshold_at([breast.marks for breast in breasts], TARGET_RATE)
     return Fitted(
         fit_maps(views),
-        Platt(slope=round(max(slope, 0.05), 5), offset=round(offset, 5)),
+        candidate,
+        head,
+        offset,
         weight,
         share,
         final,

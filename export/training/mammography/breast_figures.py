@@ -71,6 +71,7 @@ def figures_of(breasts: Sequence[Breast], scores: BreastScores, fitted: Fitted) 
             "abnormal, asymmetry of scores and density": area(scores.by_both, abnormal),
             "abnormal, highest candidate": area(highest, abnormal),
             "abnormal, head": area(head, abnormal),
+            "abnormal, half and half": area(np.array([sum(b.logits) / 2 for b in breasts]), abnormal),
             "malignant": area(final, malignant),
             "malignant, its own head": area(suspicion, malignant),
         },
@@ -98,6 +99,7 @@ def figures_of(breasts: Sequence[Breast], scores: BreastScores, fitted: Fitted) 
         "n": len(breasts),
         "abnormal": int(abnormal.sum()),
     }
+    report["weights"] = {"candidate": fitted.candidate, "abnormal": fitted.abnormal, "offset": fitted.offset}
     report["asymmetry"] = {"weight": fitted.asymmetry, "used": fitted.asymmetry > 0}
     report["density"] = _density(breasts)
     report["operating point"] = _operating_point(breasts, fitted.operating_point)

@@ -12,7 +12,7 @@ from typing import Any
 import tomlkit
 
 from export.training.blocks import PAIRS
-from export.training.mammography.analysis import ABNORMAL_WEIGHT, CANDIDATE_WEIGHT, Fitted
+from export.training.mammography.analysis import Fitted
 from export.training.mammography.answers import FLOOR, OVERLAP
 from export.training.mammography.card import markdown
 from export.training.mammography.plots import plot_froc, plot_repeatability, plot_roc
@@ -65,8 +65,8 @@ def _exam(fitted: Fitted, members: Sequence[int]) -> Record:
         "density": True,
         "definition": EXAM_DEFINITION.format(asymmetry=ASYMMETRY_USED if used else ASYMMETRY_UNUSED),
         "image": {
-            "candidate": CANDIDATE_WEIGHT,
-            "abnormal": ABNORMAL_WEIGHT,
+            "candidate": fitted.candidate,
+            "abnormal": fitted.abnormal,
             "malignant": 0.0,
             "abnormal_members": [_platt(fitted.maps.abnormal[member]) for member in members],
         },
@@ -187,7 +187,7 @@ def manifest(
         "calibration": {
             "definition": CALIBRATION_DEFINITION,
             "members": [_platt(fitted.maps.centre[member]) for member in members],
-            "case": _platt(fitted.case),
+            "case": {"slope": 1.0, "offset": fitted.offset},
         },
         "exam": _exam(fitted, members),
         "resources": {"memory_mb": MEMORY_MB} | ({} if seconds is None else {"seconds_2_cores": seconds}),

@@ -111,9 +111,8 @@ def _repeatability(
         views = out_of_bag(answered, chosen, blocks)
         found[change.name] = {b.view.film.name: b for b in read_changed(views, blocks, fitted.maps)}
     plain = {b.view.film.name: b for b in read_changed([b.view for b in breasts], blocks, fitted.maps)}
-    case = fitted.case
     return repeatability_figures(
-        plain, found, lambda breast: sigmoid(case.slope * breast.both + case.offset), fitted.operating_point
+        plain, found, lambda breast: sigmoid(fitted.log_odds(breast)), fitted.operating_point
     )
 
 
@@ -142,7 +141,9 @@ def fitted_as_json(fitted: Fitted) -> Row:
     return {
         "centre": {str(member): pair(one) for member, one in fitted.maps.centre.items()},
         "abnormal": {str(member): pair(one) for member, one in fitted.maps.abnormal.items()},
-        "case": pair(fitted.case),
+        "candidate": fitted.candidate,
+        "abnormal_weight": fitted.abnormal,
+        "offset": fitted.offset,
         "asymmetry": fitted.asymmetry,
         "density_share": fitted.density_share,
         "asymmetry_map": pair(fitted.asymmetry_map),
@@ -162,7 +163,9 @@ def load_fitted(out: Path) -> Fitted:
 
     return Fitted(
         Maps(maps("centre"), maps("abnormal")),
-        platt(raw["case"]),
+        raw["candidate"],
+        raw["abnormal_weight"],
+        raw["offset"],
         raw["asymmetry"],
         raw["density_share"],
         platt(raw["asymmetry_map"]),

@@ -59,11 +59,11 @@ STARTS = {
 """What a start adds to the data that the weights know."""
 
 EXAM_DEFINITION = (
-    "Score of an image: half the logit of its highest candidate and half that of the members' mean output "
-    "'abnormal', weights fixed beforehand; the case map is fitted on out-of-bag answers on mini-MIAS. "
-    "One view of a breast: as the image. Several views: half the highest logit and half the mean, an "
-    "assumption, as no film of the data has a second view. {asymmetry} Limits of the pairing of CC and MLO "
-    "are assumptions too."
+    "Score of an image: weighted logits of its highest candidate and of the members' mean output "
+    "'abnormal', a logistic regression on out-of-bag answers on mini-MIAS whose weights cannot fall below "
+    "nought. One view of a breast: as the image. Several views: half the highest logit and half the mean, "
+    "an assumption, as no film of the data has a second view. {asymmetry} Limits of the pairing of CC and "
+    "MLO are assumptions too."
 )
 
 ASYMMETRY_USED = "The difference of the two breasts is used: it raised the cross-fitted AUROC."
