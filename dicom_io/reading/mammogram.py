@@ -43,7 +43,7 @@ def read_mammogram(path: Path, contract: InputContract) -> Mammogram:
     facts = facts_of(plain)
     pixels = display(stored, plain)
     _check_contrast(pixels)
-    spacing, calibrated = spacing_of(plain, facts.magnification)
+    spacing, calibrated = spacing_of(plain)
     return Mammogram(
         film=Film(
             sop_instance_uid=uid(header, "SOPInstanceUID"),

@@ -17,7 +17,8 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from dicom_io.reading.attributes import number, text
+from dicom_io.reading.attributes import text
+from dicom_io.reading.spacing import film_spacing
 from dicom_io.results.film_context import FilmContext
 from dicom_io.results.mammography_context import MammographyContext, view_words
 from dicom_io.results.measurement_groups import (
@@ -55,7 +56,7 @@ _PLANE_WORDS = {
     DETECTOR_PLANE.value: "Sizes are those of the outlining box in the plane of the detector: in the patient "
     "it is smaller, by the magnification of the projection.",
     ESTIMATED_PLANE.value: "Sizes are those of the outlining box, corrected by the estimated magnification "
-    "that the source states: an estimate.",
+    "that the source states or its distances imply: an estimate.",
     CALIBRATED_PLANE.value: "Sizes are those of the outlining box in the plane that the pixel spacing is "
     "calibrated for.",
 }
@@ -163,8 +164,7 @@ def _sizes(header: Dataset, finding: Finding) -> list[Measurement]:
 def _plane(header: Dataset, finding: Finding) -> CodedConcept:
     if finding.size_is_calibrated:
         return CALIBRATED_PLANE
-    corrected = (number(header, "EstimatedRadiographicMagnificationFactor") or 1.0) > 1.0
-    return ESTIMATED_PLANE if corrected else DETECTOR_PLANE
+    return ESTIMATED_PLANE if film_spacing(header).corrected else DETECTOR_PLANE
 
 
 def _sites(context: FilmContext, header: Dataset) -> list[FindingSite] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from dicom_io.reading.mammography.functional_groups import with_functional_groups
 from dicom_io.results.film_context import FilmContext
 from models.mammography_results import (
     BreastReading,
@@ -43,6 +44,11 @@ class MammographyContext(FilmContext):
     exam: MammographyExam = field(default_factory=lambda: MammographyExam(()))
     breasts: tuple[BreastReading, ...] = ()
     density: DensityReading | None = None
+
+    def __post_init__(self) -> None:
+        # What enhanced objects say in functional groups every part of a result finds at the top.
+        object.__setattr__(self, "headers", tuple(with_functional_groups(header) for header in self.headers))
+        FilmContext.__post_init__(self)
 
     def _problems(self) -> Iterator[str]:
         found = list(FilmContext._problems(self))

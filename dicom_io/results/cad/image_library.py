@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading.attributes import number as number_in
 from dicom_io.reading.attributes import numbers, text, texts, uid
+from dicom_io.reading.mammography.functional_groups import with_functional_groups
 from dicom_io.reading.spacing import spacing_of
 from dicom_io.results.cad import items
 from dicom_io.results.cad.codes import DEGREE, MICROMETRE, PIXELS, SLICE_MILLIMETRE, dcm
@@ -100,7 +101,8 @@ class ImageLibrary:
 
     def _entry(self, header: Dataset) -> Dataset:
         view = self._view_of(header)
-        return items.image("CONTAINS", header, list(_acquisition(header, view)))  # row 1
+        plain = with_functional_groups(header)
+        return items.image("CONTAINS", header, list(_acquisition(plain, view)))  # row 1
 
 
 def _acquisition(header: Dataset, view: LibraryView) -> Iterator[Dataset]:

@@ -69,7 +69,11 @@ def test_spacing_that_is_no_number_counts_as_absent(value: str) -> None:
         ({"NominalScannedPixelSpacing": TWO}, (0.2, 0.21)),
     ],
 )
-def test_a_magnification_that_is_known_otherwise_counts_where_no_factor_is_stated(
+def test_the_distances_of_a_mammogram_count_where_no_factor_is_stated(
     values: dict[str, Any], expected: tuple[float, float]
 ) -> None:
-    assert spacing_of(header(**values), 2.0)[0] == pytest.approx(expected)
+    distances = {"DistanceSourceToDetector": "1000", "DistanceSourceToPatient": "500"}
+    assert spacing_of(header(Modality="MG", **distances, **values))[0] == pytest.approx(expected)
+    # Of a chest film the patient is no plane at a table.
+    stated = {keyword: value for keyword, value in values.items() if keyword.endswith("Spacing")}
+    assert spacing_of(header(Modality="DX", **distances, **stated)) == spacing_of(header(**stated))
