@@ -17,6 +17,7 @@ from highdicom import Volume
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import UnsuitableImage, read_header
+from dicom_io.reading.attributes import numbers, uid
 from dicom_io.results import (
     EncodedObject,
     FilmContext,
@@ -60,7 +61,7 @@ Extra = tuple[str, str, Callable[[], Dataset]]
 """Kind of an object that an option adds, its name in words, and what encodes it."""
 
 _FILES = {"structured-report": "report"}
-_REFERABLE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
 
 def configuration_hash(serial: str, options: ReadingOptions) -> str:
@@ -287,7 +288,10 @@ def _volume_objects(
 def failures_of(
     not_read: Sequence[NotRead], study_instance_uid: str | None = None
 ) -> tuple[tuple[ImageFailure, ...], list[Dataset]]:
-    """Return what should have been read and was not, as far as a report can refer to it."""
+    """Return what should have been read and was not, as far as a report can refer to it.
+
+    An image that has no UIDs, or no size, has no place in the image library: the statements speak of it.
+    """
     failures: list[ImageFailure] = []
     headers: dict[str, Dataset] = {}
     for item in not_read:
@@ -297,10 +301,18 @@ def failures_of(
             header = read_header(item.path)
         except UnsuitableImage:
             continue
-        study = str(header.get("StudyInstanceUID") or "")
-        if not all(header.get(keyword) for keyword in _REFERABLE) or study != (study_instance_uid or study):
+        study = uid(header, "StudyInstanceUID")
+        if not _is_referable(header) or study != (study_instance_uid or study):
             continue
         study_instance_uid = study
         headers[str(header.SOPInstanceUID)] = header
         failures.append(ImageFailure(str(header.SOPInstanceUID), item.reason))
     return tuple(failures), list(headers.values())
+
+
+def _is_referable(header: Dataset) -> bool:
+    """Return whether a report can refer to an image: one value each of its UIDs and of its size."""
+    sizes = [numbers(header, keyword) for keyword in ("Rows", "Columns")]
+    return all(uid(header, keyword) for keyword in _UIDS) and all(
+        len(size) == 1 and size[0] >= 1 for size in sizes
+    )

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from dicom_io.reading import UnsuitableImage
+from dicom_io.reading import UnsuitableImage, read_header
 from dicom_io.reading.attributes import text
 from dicom_io.reading.mammography import chest_wall_of, facts_of
+from dicom_io.reading.mammography.facts import has_implant
 from dicom_io.reading.mammography.functional_groups import with_functional_groups
+from dicom_io.reading.mammography.laterality import laterality_of
+from dicom_io.reading.mammography.view import view_of_mammogram
 from models.mammography.region import NoBreast, find_breast
 from models.mammography_results import Breast, ImageSide, MammographyView
 from models.package import MammographyContract
 
-__all__ = ["BREASTS", "chest_wall_seen", "doubts_of", "notes_of", "orientation_remark", "view_stated"]
+__all__ = [
+    "BREASTS",
+    "chest_wall_seen",
+    "doubts_of",
+    "implants_said",
+    "notes_of",
+    "orientation_remark",
+    "shows_part",
+    "view_stated",
+]
 
 BREASTS: dict[Breast, str] = {"R": "right", "L": "left"}
+_PARTS = frozenset({"AT", "AX", "CV", "M", "S", "TAN"})
 
 
 def chest_wall_seen(pixels: NDArray[np.float32]) -> ImageSide:
@@ -41,6 +55,48 @@ def view_stated(header: Dataset) -> MammographyView | None:
         return facts_of(with_functional_groups(header)).view
     except UnsuitableImage:
         return None
+
+
+def shows_part(path: Path) -> bool:
+    """Return whether an image says of itself that it shows part of a breast: spot, magnified, axillary, ...
+
+    A magnification that only its distances or its factor tell is no such word: the image may be a whole view.
+    """
+    try:
+        stated = view_of_mammogram(with_functional_groups(read_header(path)))
+    except (UnsuitableImage, OSError):
+        return False
+    return not _PARTS.isdisjoint(stated.modifiers)
+
+
+def implants_said(path: Path, code: str) -> frozenset[Breast]:
+    """Return the breasts of which an image that is left out says that they have an implant.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The image.
+    code : str
+        Why it is left out.
+    """
+    try:
+        header = with_functional_groups(read_header(path))
+    except (UnsuitableImage, OSError):
+        return frozenset()
+    if code != "implant" and not _has_implant(header):
+        return frozenset()
+    try:
+        return frozenset({laterality_of(header)})
+    except UnsuitableImage:
+        return frozenset(BREASTS)
+
+
+def _has_implant(header: Dataset) -> bool:
+    try:
+        modifiers = view_of_mammogram(header).modifiers
+    except UnsuitableImage:
+        modifiers = ()
+    return has_implant(header, modifiers)
 
 
 def orientation_remark(header: Dataset, view: MammographyView, seen: ImageSide) -> str | None:

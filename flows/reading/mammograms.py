@@ -28,8 +28,10 @@ from flows.journal import KeptImage, PriorRecord
 from flows.reading.exam_checks import (
     chest_wall_seen,
     doubts_of,
+    implants_said,
     notes_of,
     orientation_remark,
+    shows_part,
     view_stated,
 )
 from flows.reading.films import check_pixels, findings_of
@@ -64,7 +66,8 @@ _HANGING = ("CC", "MLO")
 # and those that show again, or in another way, what one image of the same view shows.
 _PROCEDURES = frozenset({"biopsy-image", "specimen"})
 _ADDITIONS = frozenset({"magnification-view", "spot-view", "view-modifier-not-read", "wrong-view"})
-_TWINS = frozenset({"contrast-enhanced", "for-processing", "implant", "tomosynthesis"})
+_TWINS = frozenset({"contrast-enhanced", "for-processing", "tomosynthesis"})
+_STANDARD = frozenset(_HANGING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,14 @@ class PreparedExam:
         What is left out.
     unread_views : tuple of MammographyView
         Breast and view of what is left out, where its header says so.
+    parts : frozenset of str
+        SOP Instance UIDs of what is left out and by its own words shows part of a breast.
     """
 
     films: tuple[PreparedMammogram, ...]
     not_read: tuple[NotRead, ...]
     unread_views: tuple[MammographyView, ...] = ()
+    parts: frozenset[str] = frozenset()
 
     @property
     def views(self) -> tuple[MammographyView, ...]:
@@ -162,7 +168,10 @@ class PreparedExam:
             return False
         same_breast = {one.view for one in self.views if one.laterality == view.laterality}
         if left_out.code in _ADDITIONS:
-            return bool(same_breast)
+            # Spot views and the like show part of a breast. Another view of the whole breast, or one that only
+            # its distances call magnified, may be all there is of what a standard view would have shown.
+            is_part = left_out.sop_instance_uid in self.parts
+            return bool(same_breast) if is_part else same_breast >= _STANDARD
         return left_out.code in _TWINS and view.view in same_breast
 
 
@@ -215,8 +224,9 @@ def prepare(gathered: Gathered, contract: InputContract, folder: Path) -> Prepar
         try:
             mammogram = read_mammogram(source.path, contract)
         except UnsuitableImage as error:
-            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path))
+            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path, meant=True))
             continue
+        header = read_header(source.path)
         array = folder / f"mammogram-{number}.npy"
         np.save(array, mammogram.film.pixels, allow_pickle=False)
         films.append(
@@ -228,12 +238,36 @@ def prepare(gathered: Gathered, contract: InputContract, folder: Path) -> Prepar
                 mammogram.film.spacing_is_calibrated,
                 implant=mammogram.implant,
                 digitised=mammogram.digitised,
-                remarks=mammogram_statements(read_header(source.path), rules),
+                remarks=mammogram_statements(header, rules),
             )
         )
+    films, not_read = _by_implants(films, not_read, rules)
     if not films:
         raise Refused(not_read)
     return _exam(films, not_read)
+
+
+def _by_implants(
+    films: Sequence[PreparedMammogram], not_read: Sequence[NotRead], rules: MammographyContract
+) -> tuple[list[PreparedMammogram], list[NotRead]]:
+    """Tell every image of a breast what one image says: that the breast has an implant.
+
+    Devices state it on the view with the implant displaced alone. Where the side of such an image is not
+    stated, it may be of either breast.
+    """
+    sides = {film.view.laterality for film in films if film.implant}
+    for one in not_read:
+        sides.update(implants_said(one.path, one.code) if one.path is not None else ())
+    if rules.accept_implants:
+        told = [replace(film, implant=film.implant or film.view.laterality in sides) for film in films]
+        return told, list(not_read)
+    reason = "the breast has an implant by another of its images, and the package does not know implants"
+    refused = [
+        NotRead(film.source.sop_instance_uid, "implant", reason, film.source.path, meant=True)
+        for film in films
+        if film.view.laterality in sides
+    ]
+    return [film for film in films if film.view.laterality not in sides], [*not_read, *refused]
 
 
 def gate(prepared: PreparedExam, contract: InputContract) -> PreparedExam:
@@ -255,7 +289,7 @@ def gate(prepared: PreparedExam, contract: InputContract) -> PreparedExam:
             seen = chest_wall_seen(np.load(film.array, allow_pickle=False))
         except UnsuitableImage as error:
             source = film.source
-            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path))
+            not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path, meant=True))
         else:
             doubts = doubts_of(header, film.view, rules, implant=film.implant)
             remark = orientation_remark(header, film.view, seen)
@@ -357,7 +391,8 @@ def _compared(
 
 def _exam(films: Iterable[PreparedMammogram], not_read: Sequence[NotRead]) -> PreparedExam:
     unread = [view for one in not_read if (view := _view_of(one)) is not None]
-    return PreparedExam(tuple(sorted(films, key=_hanging)), tuple(not_read), tuple(unread))
+    parts = (one.sop_instance_uid for one in not_read if one.path is not None and shows_part(one.path))
+    return PreparedExam(tuple(sorted(films, key=_hanging)), tuple(not_read), tuple(unread), frozenset(parts))
 
 
 def _hanging(film: PreparedMammogram) -> tuple[int, str, bool, str]:

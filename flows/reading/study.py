@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from dicom_io.reading import Rejected, UnsuitableImage, read_header, select_instances
 from dicom_io.reading.attributes import patient_of
 from dicom_io.results import fingerprint
-from flows.left_out import is_of_another_kind
+from flows.left_out import is_of_another_kind, is_said_mammogram
 from models.package import InputContract
 
 __all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather"]
@@ -32,6 +32,7 @@ class NotRead:
     """One instance that is left out, and why; the UID is empty where the file no longer tells it.
 
     Of a series it is the first image, and ``instances`` says for how many it stands.
+    ``meant`` is set where the code is one of another kind, but the header says that it is not.
     """
 
     sop_instance_uid: str
@@ -39,11 +40,12 @@ class NotRead:
     reason: str
     path: Path | None = None
     instances: int = 1
+    meant: bool = False
 
     @property
     def is_unread_image(self) -> bool:
         """Whether it is left out although it is an image of the kind that the package reads."""
-        return not is_of_another_kind(self.code)
+        return self.meant or not is_of_another_kind(self.code)
 
 
 class Refused(Exception):
@@ -99,7 +101,7 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
         ),
         not_read=(
             *damaged,
-            *_left_out(selection.rejected, one_by_one=contract.volume is None),
+            *_left_out(selection.rejected, contract, dict(headers)),
         ),
     )
     if not gathered.selected:
@@ -114,14 +116,17 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
     return gathered
 
 
-def _left_out(rejected: Sequence[Rejected], *, one_by_one: bool) -> Iterator[NotRead]:
+def _left_out(
+    rejected: Sequence[Rejected], contract: InputContract, headers: Mapping[Path, Dataset]
+) -> Iterator[NotRead]:
     """Return what is left out; of the images of series, the first with each reason stands for the others."""
     alike = Counter((one.code, one.reason) for one in rejected)
     told: set[tuple[str, str]] = set()
     for one in rejected:
         kind = one.code, one.reason
-        if one_by_one:
-            yield NotRead(one.sop_instance_uid, one.code, one.reason, one.path)
+        if contract.volume is None:
+            meant = contract.mammography is not None and is_said_mammogram(headers[one.path], one.code)
+            yield NotRead(one.sop_instance_uid, one.code, one.reason, one.path, meant=meant)
         elif kind not in told:
             yield NotRead(one.sop_instance_uid, one.code, one.reason, one.path, alike[kind])
         told.add(kind)

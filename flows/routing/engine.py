@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import Rejected, Selection, select_instances
-from flows.left_out import is_of_another_kind
+from flows.left_out import is_of_another_kind, is_said_mammogram
 from flows.routing.conditions import definite_failures, failures
 from flows.routing.rules import Route
 from models.package import InputContract, Package, PackageError
@@ -217,7 +217,7 @@ def _decide(
     said = tuple(by_uid.values())
     if not selection.selected:
         text = _most_common(one for one in said if one.code != "tags") or "no instance is suitable"
-        refused = _to_refuse(selection, package.manifest.input)
+        refused = _to_refuse(selection, package.manifest.input, dict(fitting))
         explanation = RouteExplanation(route.name, package.reference, bool(refused), text, said)
         return RouteMatch(route, package, selection, refused) if refused else None, explanation
     text = f"{len(selection.selected)} of {len(by_uid)} instances go to {package.reference}"
@@ -227,7 +227,9 @@ def _decide(
     )
 
 
-def _to_refuse(selection: Selection, contract: InputContract) -> tuple[Rejected, ...]:
+def _to_refuse(
+    selection: Selection, contract: InputContract, headers: Mapping[Path, Dataset]
+) -> tuple[Rejected, ...]:
     """Return the images that a report must speak of although none is read.
 
     A mammography study of raw data, spot views or specimens looks to the PACS like one that was read
@@ -235,7 +237,11 @@ def _to_refuse(selection: Selection, contract: InputContract) -> tuple[Rejected,
     """
     if contract.mammography is None:
         return ()
-    return tuple(one for one in selection.rejected if not is_of_another_kind(one.code))
+    return tuple(
+        one
+        for one in selection.rejected
+        if not is_of_another_kind(one.code) or is_said_mammogram(headers[one.path], one.code)
+    )
 
 
 def _most_common(instances: Iterable[InstanceExplanation]) -> str:

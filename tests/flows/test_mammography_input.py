@@ -281,3 +281,103 @@ def test_images_of_two_patients_in_one_study_are_read_for_neither(read: Read, tm
     report = read(tmp_path / "in")
     assert (report.outcome, report.objects) == ("refused", ())
     assert {one.code for one in report.not_read} == {"several-patients"}
+
+
+def in_colour(path: Path) -> None:
+    def change(dataset: Dataset) -> None:
+        grey = (dataset.pixel_array >> 4).astype(np.uint8)
+        dataset.PixelData = np.repeat(grey[..., None], 3, 2).tobytes()
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "RGB"
+        dataset.PlanarConfiguration, dataset.BitsAllocated = 0, 8
+        dataset.BitsStored, dataset.HighBit = 8, 7
+
+    edited(path, change)
+
+
+STORED_OTHERWISE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "in colour": (in_colour, "bad-photometric"),
+    "a capture": (
+        changed(SOPClassUID="1.2.840.10008.5.1.4.1.1.7", ConversionType="SD", DetectorType=None),
+        "secondary-capture",
+    ),
+    "called a test object": (changed(QualityControlImage="YES"), "quality-control-image"),
+    "of another body part": (
+        changed(BodyPartExamined="CHEST", AnatomicRegionSequence=None),
+        "wrong-body-part",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STORED_OTHERWISE)
+def test_what_names_breast_and_view_is_a_gap_however_it_is_stored(
+    case: str, read: Read, tmp_path: Path
+) -> None:
+    change, code = STORED_OTHERWISE[case]
+    change(exam(tmp_path / "in", FOUR, masses=(L_MLO,))[L_MLO])
+    report = read(tmp_path / "in")
+    assert (report.outcome, len(report.films), report.partial) == ("completed", 3, True)
+    assert [one.code for one in report.not_read] == [code]
+    made = objects(report, tmp_path)
+    assert made["structured-report"].CompletionFlag == "PARTIAL"
+    assert report.not_read[0].reason in words_of(made["structured-report"])
+
+
+@pytest.mark.parametrize("case", STORED_OTHERWISE)
+def test_a_study_of_it_alone_is_refused_with_a_report(case: str, read: Read, tmp_path: Path) -> None:
+    change, code = STORED_OTHERWISE[case]
+    change(exam(tmp_path / "in", FOUR[:1])[0])
+    report = read(tmp_path / "in")
+    assert [one.code for one in report.not_read] == [code]
+    assert [one.kind for one in report.objects] == ["structured-report", "cad-report"]
+
+
+def two_values(path: Path) -> None:
+    edited(path, ImageLaterality=None, Rows=[800, 800])
+
+
+def three_bytes(path: Path) -> None:
+    edited(path, ImageLaterality=None)
+    content = path.read_bytes()
+    at = content.index(b"\x28\x00\x10\x00US\x02\x00")
+    element = b"\x28\x00\x10\x00US\x03\x00" + content[at + 8 : at + 10] + b"\0"
+    path.write_bytes(content[:at] + element + content[at + 10 :])
+
+
+@pytest.mark.parametrize("malform", [two_values, three_bytes])
+def test_a_malformed_size_of_an_image_that_is_not_read_costs_nothing_but_that_image(
+    malform: Callable[[Path], None], read: Read, tmp_path: Path
+) -> None:
+    malform(exam(tmp_path / "in", (*FOUR[2:], FOUR[L_MLO]))[-1])
+    report = read(tmp_path / "in")
+    assert (report.outcome, len(report.films), report.partial) == ("completed", 2, True)
+    made = objects(report, tmp_path)["structured-report"]
+    assert made.CompletionFlag == "PARTIAL"
+    assert "One image was not read: no attribute says which breast" in words_of(made)
+
+
+@pytest.mark.parametrize("options", [{"view": "ML"}, {"magnification": 1.22}, {"modifiers": ("RL",)}])
+def test_a_whole_view_is_a_gap_where_the_breast_has_not_both_standard_views(
+    options: dict[str, Any], read: Read, tmp_path: Path
+) -> None:
+    exam(tmp_path / "in", (*FOUR[:3], replace(FOUR[L_MLO], **options)))
+    report = read(tmp_path / "in")
+    assert (len(report.films), report.partial) == (3, True)
+
+
+@pytest.mark.parametrize("modifiers", [(), ("ID",)])
+def test_an_implant_that_one_image_tells_is_that_of_the_breast(
+    modifiers: tuple[str, ...], read: Read, tmp_path: Path
+) -> None:
+    told = replace(FOUR[L_MLO], modifiers=modifiers, implant=not modifiers)
+    exam(tmp_path / "in", (*FOUR, told))
+    report = read(tmp_path / "in")
+    assert [one.laterality for one in report.films] == ["R", "R"]
+    assert {one.code for one in report.not_read} == {"implant"}
+    assert (len(report.not_read), report.partial) == (3, True)
+
+
+def test_an_implant_of_an_unknown_side_may_be_in_either_breast(read: Read, tmp_path: Path) -> None:
+    paths = exam(tmp_path / "in", (*FOUR[2:], replace(FOUR[L_MLO], modifiers=("ID",))))
+    without_side(paths[-1])
+    report = read(tmp_path / "in")
+    assert (report.outcome, {one.code for one in report.not_read}) == ("refused", {"implant"})

@@ -80,3 +80,12 @@ def test_presentation_images_that_come_later_are_another_fingerprint(
     (both,) = decided(paths, registry).matches
     first, second = (draft_job(match, digests, "c" * 64) for match in (raw, both))
     assert first.fingerprint != second.fingerprint
+
+
+def test_a_mammogram_whose_body_part_is_refused_makes_a_job(registry: Registry, tmp_path: Path) -> None:
+    paths = [
+        edited(path, BodyPartExamined="CHEST", AnatomicRegionSequence=None)
+        for path in exam(tmp_path, FOUR[2:])
+    ]
+    (match,) = decided(paths, registry).matches
+    assert {one.code for one in match.refused} == {"wrong-body-part"}
