@@ -17,7 +17,8 @@ from highdicom import Volume
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import UnsuitableImage, read_header
-from dicom_io.reading.attributes import numbers, uid
+from dicom_io.reading.attributes import numbers
+from dicom_io.reading.attributes import uid as uid_of
 from dicom_io.results import (
     EncodedObject,
     FilmContext,
@@ -301,7 +302,7 @@ def failures_of(
             header = read_header(item.path)
         except UnsuitableImage:
             continue
-        study = uid(header, "StudyInstanceUID")
+        study = uid_of(header, "StudyInstanceUID")
         if not _is_referable(header) or study != (study_instance_uid or study):
             continue
         study_instance_uid = study
@@ -313,6 +314,6 @@ def failures_of(
 def _is_referable(header: Dataset) -> bool:
     """Return whether a report can refer to an image: one value each of its UIDs and of its size."""
     sizes = [numbers(header, keyword) for keyword in ("Rows", "Columns")]
-    return all(uid(header, keyword) for keyword in _UIDS) and all(
+    return all(uid_of(header, keyword) for keyword in _UIDS) and all(
         len(size) == 1 and size[0] >= 1 for size in sizes
     )

@@ -106,6 +106,11 @@ class MammographyContract(Table):
     validated_views: tuple[str, ...] = Field(
         default=(), description="Of the views, those that the figures were measured on; others are a remark."
     )
+    validated_detectors: tuple[Literal["film", "digital"], ...] = Field(
+        default=("film", "digital"),
+        description="What the figures were measured on: digitised films, images of digital detectors, or "
+        "both; others are for review.",
+    )
     refused_modifiers: tuple[str, ...] = Field(
         default=("AC", "AT", "AX", "CV", "ID", "IMF", "M", "RI", "RL", "RM", "RS", "S", "TAN"),
         description="View modifiers that set an image aside: spot, magnification, implant displaced, ...",

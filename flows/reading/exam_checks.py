@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 BREASTS: dict[Breast, str] = {"R": "right", "L": "left"}
+_NOT_MEASURED = {
+    "digital": "Full-field digital images were not part of training or validation of the package.",
+    "film": "Digitised films were not part of training or validation of the package.",
+}
 _PARTS = frozenset({"AT", "AX", "CV", "M", "S", "TAN"})
 
 
@@ -111,7 +116,12 @@ def orientation_remark(header: Dataset, view: MammographyView, seen: ImageSide) 
 
 
 def doubts_of(
-    header: Dataset, view: MammographyView, rules: MammographyContract, *, implant: bool
+    header: Dataset,
+    view: MammographyView,
+    rules: MammographyContract,
+    *,
+    implant: bool,
+    digitised: bool,
 ) -> tuple[str, ...]:
     """Return why somebody should look at an image whatever is found on it, by what the package knows.
 
@@ -125,8 +135,13 @@ def doubts_of(
         What the package was made for.
     implant : bool
         Whether the breast has an implant.
+    digitised : bool
+        Whether the image is a scanned film; else it is of a digital detector.
     """
     said = []
+    detector: Literal["film", "digital"] = "film" if digitised else "digital"
+    if detector not in rules.validated_detectors:
+        said.append(_NOT_MEASURED[detector])
     if view.view not in rules.validated_views:
         said.append(f"The figures of the package are not of {view.view} views.")
     if implant:

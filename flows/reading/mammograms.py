@@ -168,8 +168,8 @@ class PreparedExam:
             return False
         same_breast = {one.view for one in self.views if one.laterality == view.laterality}
         if left_out.code in _ADDITIONS:
-            # Spot views and the like show part of a breast. Another view of the whole breast, or one that only
-            # its distances call magnified, may be all there is of what a standard view would have shown.
+            # Spot views and the like show part of a breast. Another view of the whole breast, or one that
+            # only its distances call magnified, may be all there is of what a standard view would show.
             is_part = left_out.sop_instance_uid in self.parts
             return bool(same_breast) if is_part else same_breast >= _STANDARD
         return left_out.code in _TWINS and view.view in same_breast
@@ -291,7 +291,7 @@ def gate(prepared: PreparedExam, contract: InputContract) -> PreparedExam:
             source = film.source
             not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path, meant=True))
         else:
-            doubts = doubts_of(header, film.view, rules, implant=film.implant)
+            doubts = doubts_of(header, film.view, rules, implant=film.implant, digitised=film.digitised)
             remark = orientation_remark(header, film.view, seen)
             if remark is None:
                 passed.append(replace(film, doubts=doubts))

@@ -158,6 +158,28 @@ def test_what_the_package_was_not_measured_on_is_for_review(
     assert four.notes == ()
 
 
+def test_images_of_detectors_that_were_not_measured_are_for_review(
+    package: Package, detector: ExamDetector, tmp_path: Path
+) -> None:
+    other = tmp_path / "package"
+    shutil.copytree(package.folder, other)
+    manifest = (other / "package.toml").read_text()
+    of_films = 'validated_views = ["MLO"]\nvalidated_detectors = ["film"]'
+    (other / "package.toml").write_text(manifest.replace('validated_views = ["MLO"]', of_films))
+    reader = MammographyReader(load_package(other))
+    paths = exam(tmp_path / "in", FOUR[2:])
+    _, digital = read(reader, detector, paths, tmp_path / "s")
+    assessment = reader.assess(digital)
+    assert assessment.decision == "review"
+    assert assessment.reasons[0] == (
+        "Full-field digital images were not part of training or validation of the package."
+    )
+    for path in paths:
+        edited(path, DetectorType="FILM")
+    _, films = read(reader, detector, paths, tmp_path / "t")
+    assert reader.assess(films).decision == "not-assessed"
+
+
 def test_men_and_implants_are_for_review_where_a_package_reads_them(
     package: Package, detector: ExamDetector, tmp_path: Path
 ) -> None:

@@ -142,6 +142,7 @@ def manifest(
             "mammography": {
                 "views": ["MLO", "CC"],
                 "validated_views": ["MLO"],
+                "validated_detectors": ["film"],
                 "accept_implants": False,
                 "accept_male": False,
                 "recognition": list(RECOGNITION),
