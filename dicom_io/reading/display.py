@@ -32,18 +32,31 @@ def display(stored: NDArray[np.integer[Any]], header: Dataset) -> Values:
     Raises
     ------
     UnsuitableImage
-        ``bad-lookup-table``: a LUT of the header is malformed.
+        ``bad-lookup-table``: a LUT of the header is malformed; ``bad-rescale``: by rescale or window, values
+        are no finite numbers.
     """
     padding = padding_mask(stored, header)
-    values = _modality(stored, header)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = _modality(stored, header)
+        _check_finite(values)
+        shown = _values_of_interest(values, header, padding)
+        _check_finite(shown)
     # Sixteen binary places, of which one less the value is exact: a film and its negative then stay twins.
-    shown = np.ldexp(np.rint(np.ldexp(_values_of_interest(values, header, padding), 16)), -16)
+    shown = np.ldexp(np.rint(np.ldexp(shown, 16)), -16)
     if text(header, "PhotometricInterpretation") == "MONOCHROME1":
         np.subtract(1.0, shown, out=shown)
     if padding is not None:
         # Padding is background whatever the polarity: as dark as air.
         shown[padding] = 0.0
     return shown
+
+
+def _check_finite(values: Values) -> None:
+    # The sum is finite exactly where all are, short of an overflow of sixty-four bits.
+    if not np.isfinite(np.sum(values, dtype=np.float64)):
+        raise UnsuitableImage(
+            "bad-rescale", "the pixels have no finite values by the rescale or the window of the header"
+        )
 
 
 def padding_mask(stored: NDArray[np.integer[Any]], header: Dataset) -> NDArray[np.bool_] | None:

@@ -11,7 +11,7 @@ from pydicom.uid import UID
 
 from dicom_io.reading.attributes import number, shown, text, whole_number
 from dicom_io.reading.errors import UnsuitableImage
-from dicom_io.reading.mammography import check_kind, check_mammogram, with_functional_groups
+from dicom_io.reading.mammography import check_breast, check_kind, check_mammogram, with_functional_groups
 from dicom_io.reading.view import body_parts_of, other_view_of, view_of
 from dicom_io.receive import part10
 from dicom_io.receive.quiet import quiet_libraries
@@ -87,9 +87,11 @@ def check_header(header: Dataset, contract: InputContract) -> None:
     """
     _check_kind(header, contract)
     _check_view(header, contract)
-    plain = with_functional_groups(header) if contract.mammography is not None else header
-    _check_body_part(plain, contract)
-    if contract.mammography is not None:
+    if contract.mammography is None:
+        _check_body_part(header, contract)
+    else:
+        plain = with_functional_groups(header)
+        check_breast(plain, contract)
         check_mammogram(plain, contract.mammography)
     _check_geometry(header, contract)
 

@@ -23,9 +23,12 @@ __all__ = ["check_kind", "is_digitised", "is_said_synthetic", "is_synthetic"]
 _TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _BIOPSY = re.compile(r"STEREO(_\w+)?|(PREFIRE|POSTFIRE|POSTBIOPSY|POSTMARKER)(_\w+)?|TOMO_SCOUT")
-_CONTRAST = frozenset(
-    {"PRE_CONTRAST", "POST_CONTRAST", "ADDITION", "SUBTRACTION", "LOW_ENERGY", "HIGH_ENERGY"}
+# Defined values, and what devices write beside or instead of them: RECOMBINED, CEDM, DUAL-ENERGY SUBTRACTED.
+_CONTRAST = re.compile(
+    r"(.*_)?(PRE_?CONTRAST|POST_?CONTRAST|CONTRAST|ADDITION|SUBTRACT\w*|(LOW|HIGH|DUAL)_?ENERGY|RECOMBIN\w*"
+    r"|CE_?DM|CE_?SM|CEM|CE_?2D|TICEM|IODINE)(_.*)?"
 )
+_NO_AGENT = frozenset({"", "NO", "NONE", "N", "N/A", "NA", "0"})
 _GENERATED = frozenset({"GENERATED_2D", "TOMO_2D"})  # the second of devices made before the first was defined
 _SCANNED_BY = ("NominalScannedPixelSpacing", "DigitizingDeviceTransportDirection", "RotationOfScannedFilm")
 # Words of devices that name a synthesised view in the description alone; they never decide, they are told.
@@ -51,11 +54,13 @@ def check_kind(header: Dataset) -> None:
             "biopsy-image",
             f"the image belongs to a stereotactic or biopsy procedure: Image Type {shown(biopsy)}",
         )
-    if contrast := next((kind for kind in kinds if kind in _CONTRAST), None):
+    if contrast := next(filter(_CONTRAST.fullmatch, kinds), None):
         raise UnsuitableImage(
             "contrast-enhanced",
             f"the image is of contrast-enhanced mammography: Image Type {shown(contrast)}",
         )
+    if _has_contrast_agent(header):
+        raise UnsuitableImage("contrast-enhanced", "the image was made with a contrast agent, by its header")
     _check_tomosynthesis(header, kinds)
     captured = text(header, "SOPClassUID")
     if (captured == _SECONDARY_CAPTURE or captured.startswith(f"{_SECONDARY_CAPTURE}.")) and not is_digitised(
@@ -67,7 +72,8 @@ def check_kind(header: Dataset) -> None:
 
 
 def _check_tomosynthesis(header: Dataset, kinds: tuple[str, ...]) -> None:
-    if text(header, "SOPClassUID") == _TOMOSYNTHESIS:
+    is_tomosynthesis = text(header, "SOPClassUID") == _TOMOSYNTHESIS
+    if is_tomosynthesis and not is_synthetic(header):
         raise UnsuitableImage(
             "tomosynthesis", "tomosynthesis is not supported: the object is a Breast Tomosynthesis Image"
         )
@@ -76,6 +82,13 @@ def _check_tomosynthesis(header: Dataset, kinds: tuple[str, ...]) -> None:
         raise UnsuitableImage(
             "tomosynthesis",
             f"tomosynthesis and other sets of images are not supported: the object has {int(frames)} frames",
+        )
+    described = len(items(header, "PerFrameFunctionalGroupsSequence"))
+    if described > 1:
+        raise UnsuitableImage(
+            "tomosynthesis",
+            "tomosynthesis and other sets of images are not supported: the object describes "
+            f"{described} frames",
         )
     if is_synthetic(header):
         return
@@ -92,7 +105,16 @@ def _check_tomosynthesis(header: Dataset, kinds: tuple[str, ...]) -> None:
 
 def _kinds(header: Dataset) -> tuple[str, ...]:
     """Return Image Type from its third value on."""
-    return tuple(kind.replace(" ", "_") for kind in texts(header, "ImageType")[2:] if kind)
+    return tuple(re.sub(r"[ -]", "_", kind) for kind in texts(header, "ImageType")[2:] if kind)
+
+
+def _has_contrast_agent(header: Dataset) -> bool:
+    """Return whether Contrast/Bolus Agent (PS3.3 C.7.6.4, C.7.6.4b) names one, in words or in codes."""
+    return (
+        text(header, "ContrastBolusAgent") not in _NO_AGENT
+        or text(header, "ContrastBolusIngredient") not in _NO_AGENT
+        or bool(items(header, "ContrastBolusAgentSequence"))
+    )
 
 
 def _is_specimen(header: Dataset) -> bool:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from dicom_io.reading.attributes import texts
 from dicom_io.reading.mammography.orientation import chest_wall_of as stated_chest_wall
+from dicom_io.reading.mammography.orientation import is_upside_down
 from models.mammogram import Mammogram
 from models.mammography.region import NoBreast, find_breast
 from models.mammography_results import ImageSide
@@ -166,19 +166,14 @@ def hung_pixels(image: HungMammogram, scale: float) -> NDArray[np.float32]:
 
 
 def _is_upended(mammogram: Mammogram, header: Dataset | None, wall: ImageSide) -> bool:
-    """Return whether the head, or on a CC view the lateral side, lies below (PS3.3 C.7.6.1.1.1).
+    """Return whether the head lies below (PS3.3 C.7.6.1.1.1).
 
-    An orientation that contradicts the side of the chest wall is not trusted.
+    An orientation that contradicts the side of the chest wall, or the breast, is not trusted: that of a
+    craniocaudal view could only turn the image by naming the other breast.
     """
-    orientation = texts(header, "PatientOrientation") if header is not None else ()
-    if len(orientation) != 2 or not all(orientation):
-        return False
-    down = orientation[1]
     if header is None or stated_chest_wall(header) != wall:
         return False
-    if "F" in down or "H" in down:
-        return "H" in down
-    return down[0] == mammogram.laterality
+    return is_upside_down(header, mammogram.view.view)
 
 
 def _shown_part(pixels: NDArray[np.float32], findings: Sequence[Finding]) -> tuple[int, int, int, int]:

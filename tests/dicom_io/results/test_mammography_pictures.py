@@ -28,6 +28,7 @@ from models.film import Film
 from models.mammography_results import ImageSide, LesionGroup
 from models.results import Box
 from tests.dicom_io.results.mammography_factory import FOUR, Shot, examination, header_of, image_of, prior
+from tests.dicom_io.results.test_mammography_sizes import enhanced
 
 DISC = 0.95
 LESION = (400.0, 120.0, 20.0)
@@ -131,9 +132,9 @@ def test_points_and_pixels_are_turned_alike(
         ("R", "MLO", ["P", "HR"], True),
         ("L", "MLO", ["A", "H"], True),
         ("R", "CC", ["P", "L"], False),
-        ("R", "CC", ["P", "R"], True),
+        ("R", "CC", ["P", "R"], False),  # lateral side below: as well of the other breast
         ("L", "CC", ["A", "R"], False),
-        ("L", "CC", ["A", "L"], True),
+        ("L", "CC", ["A", "L"], False),
         ("L", "CC", ["P", "L"], False),  # contradicts the chest wall: not trusted
         ("L", "CC", ["", ""], False),
     ],
@@ -141,7 +142,10 @@ def test_points_and_pixels_are_turned_alike(
 def test_an_image_that_is_stored_upside_down_is_turned(
     side: str, view: str, orientation: list[str], upended: bool
 ) -> None:
-    assert hung(Shot(side, view, more=(("PatientOrientation", orientation),))).upended is upended
+    shot = Shot(side, view, more=(("PatientOrientation", orientation),))
+    assert hung(shot).upended is upended
+    header = enhanced(header_of(1, shot))
+    assert HungMammogram.of(image_of(header, shot), header=header).upended is upended
 
 
 @pytest.mark.parametrize("wall", ["left", "right"])

@@ -48,7 +48,6 @@ STEREOTACTIC = (
         ({"Modality": "US", "SOPClassUID": UltrasoundImageStorage}, "wrong-modality"),
         ({"Modality": "DX", "SOPClassUID": DigitalXRayImageStorageForPresentation}, "wrong-modality"),
         ({"Modality": "CR", "BodyPartExamined": "CHEST"}, "wrong-modality"),
-        ({"BodyPartExamined": "CHEST", "AnatomicRegionSequence": None}, "wrong-body-part"),
         (
             {
                 "SOPClassUID": SecondaryCaptureImageStorage,
@@ -73,8 +72,17 @@ def test_images_that_are_no_mammograms(attributes: dict[str, Any], code_: str) -
             {
                 "SOPClassUID": BreastTomosynthesisImageStorage,
                 "ImageType": ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"],
+                "NumberOfFrames": "60",
             },
-            "the object is a Breast Tomosynthesis Image",
+            "the object has 60 frames",
+        ),
+        (
+            {
+                "SOPClassUID": BreastTomosynthesisImageStorage,
+                "ImageType": ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"],
+                "PerFrameFunctionalGroupsSequence": [item(), item()],
+            },
+            "the object describes 2 frames",
         ),
         ({"NumberOfFrames": "60"}, "the object has 60 frames"),
         (
@@ -128,6 +136,13 @@ def test_a_synthetic_view_of_a_biopsy_is_an_image_of_a_biopsy() -> None:
         ["POST_CONTRAST", "", "LOW_ENERGY"],
         ["", "ADDITION"],
         ["", "", "HIGH_ENERGY"],
+        ["", "RECOMBINED"],
+        ["RECOMBINED_IMAGE"],
+        ["", "CEDM"],
+        ["", "CESM"],
+        ["DUAL-ENERGY SUBTRACTED"],
+        ["POST CONTRAST"],
+        ["LEFT_LOWENERGY"],
     ],
 )
 def test_contrast_enhanced_mammography(values: list[str]) -> None:
@@ -214,8 +229,33 @@ def test_synthetic_views_are_read(attributes: dict[str, Any], synthetic: bool, s
 )
 def test_the_breast_is_known_by_its_codes_whatever_they_are_called(region: tuple[str, str]) -> None:
     strict = CONTRACT.model_copy(update={"accept_unknown_body_part": False})
-    named = [code(*region)]
-    check_header(mammogram(BodyPartExamined=None, AnatomicRegionSequence=named), strict)
-    unnamed = mammogram(BodyPartExamined=None, AnatomicRegionSequence=None)
-    assert refusal(unnamed, strict).code == "wrong-body-part"
-    check_header(unnamed, CONTRACT)
+    unclear: dict[str, Any] = {"ViewCodeSequence": None, "ViewPosition": None, "BodyPartExamined": None}
+    assert (
+        refusal(mammogram(**unclear, AnatomicRegionSequence=[code(*region)]), strict).code == "missing-view"
+    )
+    assert refusal(mammogram(**unclear, AnatomicRegionSequence=None), strict).code == "missing-body-part"
+    check_header(mammogram(BodyPartExamined=None, AnatomicRegionSequence=None), strict)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"ContrastBolusAgent": "IOHEXOL 300"},
+        {"ContrastBolusIngredient": "IODINE"},
+        {"ContrastBolusAgentSequence": [code("44588005")]},
+    ],
+)
+def test_a_contrast_agent_of_the_header(attributes: dict[str, Any]) -> None:
+    error = refusal(mammogram(**attributes))
+    assert error.code == "contrast-enhanced"
+    assert "IOHEXOL" not in error.reason
+
+
+@pytest.mark.parametrize("words", ["", "NONE", "no"])
+def test_no_contrast_agent(words: str) -> None:
+    check_header(mammogram(ContrastBolusAgent=words), CONTRACT)
+
+
+@pytest.mark.parametrize("kinds", [["TOMOSYNTHESIS", "GENERATED_2D"], ["", "MCEMENT"], ["LEFT", "PROCESSED"]])
+def test_image_types_that_are_read(kinds: list[str]) -> None:
+    check_header(mammogram(ImageType=["DERIVED", "PRIMARY", *kinds]), CONTRACT)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import BreastProjectionXRayImageStorageForPresentation
+from pydicom.uid import BreastProjectionXRayImageStorageForPresentation, BreastTomosynthesisImageStorage
 
 from dicom_io.mammogram_phantoms import MammogramOptions, plain_breast, write_mammography_study
 from dicom_io.reading import UnsuitableImage, read_header, read_mammogram, select_instances
@@ -222,3 +222,41 @@ def test_an_examination_of_spot_and_magnification_views_alone_has_nothing_to_rea
 def test_the_raw_twin_of_an_image_is_left_aside(tmp_path: Path) -> None:
     names, codes = selected(tmp_path, [*options("LMLO"), *options("LMLO", for_processing=True)])
     assert (len(names), codes) == (1, ["for-processing"])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"RescaleSlope": "3e38"},
+        {"RescaleSlope": "1e300"},
+        {"RescaleSlope": "-3e38", "WindowCenter": "0", "WindowWidth": "100"},
+        {"RescaleIntercept": "1e39"},
+        {"WindowCenter": "1e300", "WindowWidth": "1e300"},
+    ],
+)
+def test_values_that_are_not_finite_are_refused(tmp_path: Path, attributes: dict[str, Any]) -> None:
+    plain = {"VOILUTSequence": None, "WindowCenter": None, "WindowWidth": None}
+    with pytest.raises(UnsuitableImage) as caught:
+        read(tmp_path, mammogram(**{**plain, **attributes}))
+    assert caught.value.code in {"bad-rescale", "constant-image"}
+
+
+SYNTHETIC = {
+    "SOPClassUID": BreastTomosynthesisImageStorage,
+    "ImageType": ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"],
+    "NumberOfFrames": "1",
+    "PerFrameFunctionalGroupsSequence": [Dataset()],
+}
+
+
+def test_a_synthetic_view_in_a_tomosynthesis_object_is_read_as_one_image(tmp_path: Path) -> None:
+    found = read(tmp_path, mammogram(**SYNTHETIC))
+    assert found.film.pixels.shape == (ROWS, COLUMNS)
+
+
+def test_a_synthetic_view_whose_pixels_are_no_whole_frame_is_refused(tmp_path: Path) -> None:
+    short = mammogram(**SYNTHETIC)
+    short.PixelData = short.PixelData[: len(short.PixelData) // 2]
+    with pytest.raises(UnsuitableImage) as caught:
+        read(tmp_path, short)
+    assert caught.value.code != "tomosynthesis"
