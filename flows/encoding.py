@@ -38,6 +38,7 @@ from dicom_io.results import (
 from dicom_io.results.cad import CHEST_FINDINGS, encode_chest_cad_report
 from dicom_io.results.segmentation import encode_film_segmentation, encode_segmentation
 from flows.reading.films import Prepared, PreparedFilm, findings_of
+from flows.reading.persons import with_one_issuer
 from flows.reading.study import NotRead
 from flows.routing.rules import ReadingOptions
 from models.results import Assessment, FilmReading, ImageFailure
@@ -133,7 +134,7 @@ def encode_films(
     read = [read_header(film.source.path) for film in prepared.films]
     failures, unread = failures_of(prepared.unread_films, str(read[0].StudyInstanceUID))
     context = FilmContext(
-        headers=(*read, *unread),
+        headers=tuple(with_one_issuer([*read, *unread])),
         findings=findings_of(prepared.films, readings),
         readings=tuple(readings),
         failures=failures,
@@ -163,7 +164,7 @@ def refusal(failures: Sequence[ImageFailure], headers: Sequence[Dataset]) -> dic
     """Return what every context of a study says of which nothing was read."""
     reasons = dict.fromkeys(failure.reason for failure in failures)
     return {
-        "headers": tuple(headers),
+        "headers": tuple(with_one_issuer(headers)),
         "failures": tuple(failures),
         "assessment": Assessment("reject", reasons=tuple(f"Not read: {reason}" for reason in reasons)),
         "partial": True,
@@ -201,7 +202,7 @@ def encode_volume(
         More that the report says in words.
     """
     context = VolumeContext(
-        headers=tuple(headers),
+        headers=tuple(with_one_issuer(headers)),
         reading=reading,
         assessment=assessment,
         partial=partial,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +9,6 @@ from functools import partial
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import read_header
-from dicom_io.reading.attributes import acquired_at, patient_of
 from dicom_io.results import (
     EncodedObject,
     MammographyContext,
@@ -24,13 +22,12 @@ from dicom_io.results.cad import encode_mammography_cad_report
 from flows import encoding
 from flows.reading.exam_checks import view_stated
 from flows.reading.mammograms import ExamReading, PreparedExam
+from flows.reading.persons import with_one_issuer
 from flows.reading.study import NotRead
 from models.mammography_results import MammographyExam
 from models.results import Assessment
 
 __all__ = ["encode_exam", "encode_exam_refusal"]
-
-_LOG = logging.getLogger(__name__)
 
 
 def encode_exam(
@@ -60,12 +57,12 @@ def encode_exam(
         Earlier images of the same breasts and views, to be shown beside these.
     """
     read = [read_header(film.source.path) for film in prepared.films]
-    prior = _earlier(prior, read)
     failures, unread = encoding.failures_of(prepared.unread_films, str(read[0].StudyInstanceUID))
+    prior = prior if basis.options.key_images else ()
     failed = {failure.sop_instance_uid for failure in failures}
     views = (view for view in prepared.unread_views if view.sop_instance_uid in failed)
     context = MammographyContext(
-        headers=(*read, *unread),
+        headers=tuple(with_one_issuer([*read, *unread])),
         findings=reading.findings,
         readings=reading.reading.images,
         failures=failures,
@@ -105,34 +102,21 @@ def _with_report(
     yield from others
 
 
-def _earlier(prior: Sequence[PriorMammogram], headers: Sequence[Dataset]) -> tuple[PriorMammogram, ...]:
-    """Return the images that by their own headers are earlier ones of the same patient.
-
-    The journal says so of the study as a whole; an image that says otherwise must not cost the result.
-    """
-    moments = [moment for header in headers if (moment := acquired_at(header)) is not None]
-    kept = tuple(
-        one
-        for one in prior
-        if patient_of(one.header) == patient_of(headers[0])
-        and one.header.get("StudyInstanceUID") != headers[0].StudyInstanceUID
-        and ((made := acquired_at(one.header)) is None or not moments or made <= min(moments))
-    )
-    if len(kept) != len(prior):
-        _LOG.warning(
-            "%d images of the prior contradict the journal and are not shown", len(prior) - len(kept)
-        )
-    return kept
-
-
 def _of_prior(reading: ExamReading, prior: Sequence[PriorMammogram]) -> list[str]:
     if reading.prior is None or not prior:
         return []
     views = ", ".join(sorted(f"{one.view.laterality} {one.view.view}" for one in prior))
-    return [
-        f"Images of an earlier examination of {reading.prior.acquired_at:%Y-%m-%d} are shown beside these "
-        f"({views}); the reading does not use them"
+    said = [
+        f"Images of an earlier examination of {reading.prior.record.acquired_at:%Y-%m-%d} are shown beside "
+        f"these ({views}); the reading does not use them",
+        *reading.prior.doubts,
     ]
+    if reading.prior.left_out:
+        said.append(
+            f"Of the earlier examination are not shown, as they cannot be read: "
+            f"{', '.join(reading.prior.left_out)}"
+        )
+    return said
 
 
 def _objects(
@@ -146,7 +130,7 @@ def _objects(
     if not basis.options.key_images:
         return
     anatomy = reading.reading.anatomy
-    mammograms = {film.source.sop_instance_uid: film.load() for film in prepared.films}
+    mammograms = {film.source.sop_instance_uid: film.load(mapped=True) for film in prepared.films}
     yield "key-image-1", encode_mammography_overview(context, list(mammograms.values()), anatomy=anatomy)
     number = 2
     if prior:

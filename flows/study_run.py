@@ -14,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydicom.dataset import Dataset
 from sqlalchemy.exc import OperationalError
 
-from dicom_io.reading import read_header
+from dicom_io.reading import UnsuitableImage, read_header
 from dicom_io.reading.attributes import acquired_at, patient_of
 from dicom_io.receive.records import StoredInstance
 from dicom_io.results import EncodedObject, PackageIdentity, Predecessor, ResultIdentity
@@ -27,6 +28,8 @@ from flows.installation import Installation
 from flows.journal import JobRecord, JobState, Journal, KnownPatient, PriorRecord, ResultRecord
 from flows.manifest import end_of_run, read_manifest, start_of_run, write_manifest
 from flows.reading import Gathered, Refused, StudyReader, reader_of
+from flows.reading.earlier_images import shows_views, view_in
+from flows.reading.persons import may_be_one_person, with_one_issuer
 from flows.reading.priors import with_images
 from flows.routing.rules import Route
 from flows.settings import Settings
@@ -43,6 +46,7 @@ _NOBODY = frozenset(
     {"", "ANON", "ANONYM", "ANONYMIZED", "ANONYMISED", "ANONYMOUS", "NA", "N/A", "NO ID", "NONE", "PATIENT",
      "TEST", "UNBEKANNT", "UNKNOWN", "X", "XX", "XXX"}
 )  # fmt: skip
+_EARLIER_STUDIES = 5
 _PASSING = (OSError, MemoryError, OperationalError)
 
 
@@ -87,6 +91,13 @@ def without_quotes(name: str, error: Exception) -> StepFailed:
     return StepFailed(
         f"{name} failed with {type(error).__name__} at {place}", passing=passing, out_of_memory=memory
     )
+
+
+def _header_in(path: Path) -> Dataset | None:
+    try:
+        return read_header(path)
+    except (UnsuitableImage, OSError):
+        return None
 
 
 class StudyRun:
@@ -194,7 +205,17 @@ class StudyRun:
         """Select the instances of the job, and say what else of the study is left out and why."""
         chosen = {one.sop_instance_uid for one in self.journal.job_instances(self.job.id)}
         paths = [self.settings.inbox / one.path for one in self._instances(chosen)]
-        gathered = self.reader().gather(paths)
+        try:
+            gathered = self.reader().gather(paths)
+        except Refused as refusal:
+            if any(one.code == "several-patients" for one in refusal.not_read):
+                # No report goes out: whose would it be?
+                _LOG.warning(
+                    "study %s holds images of several patients: refused without a report, somebody must "
+                    "correct it in the archive and send it again",
+                    self.job.pseudonym,
+                )
+            raise
         selected = tuple(source for source in gathered.selected if source.sop_instance_uid in chosen)
         gathered = replace(gathered, selected=selected)
         if gathered.fingerprint != self.job.fingerprint:
@@ -204,7 +225,8 @@ class StudyRun:
 
     def _note_patient(self, gathered: Gathered) -> None:
         """Keep by a keyed hash whose study it is, as far as its headers say so beyond doubt."""
-        header = read_header(gathered.selected[0].path)
+        headers = with_one_issuer([read_header(source.path) for source in gathered.selected])
+        header = headers[0]
         patient_id, issuer = patient_of(header)
         if patient_id and patient_id.strip("*- .0").upper() not in _NOBODY:
             key = Installation(self.settings.state_dir).pseudonymiser.patient(patient_id, issuer)
@@ -213,18 +235,39 @@ class StudyRun:
     def prior(self) -> PriorRecord | None:
         """Return the last earlier reading to compare with, if any; within a run it stays the same."""
         if self._prior is None:
-            found = self.journal.prior_of(self.job, issuer_needed=self.route.multi_site)
-            self._prior = (None if found is None else self._comparable(found),)
+            needed = self.route.multi_site
+            found = self.journal.prior_of(self.job, issuer_needed=needed)
+            if found is not None and "breasts" in found.outcome:
+                found = self._earlier_exam()
+            elif found is not None and "volume_ml" not in found.outcome:
+                found = None  # of chest films nothing is compared
+            self._prior = (found,)
         return self._prior[0]
 
-    def _comparable(self, found: PriorRecord) -> PriorRecord | None:
-        """Return an earlier reading with what is compared of it: its volume, or its mammograms."""
-        if "volume_ml" in found.outcome:
-            return found
-        if "breasts" in found.outcome:
-            instances = self.journal.job_instances(found.job_id)
-            return with_images(found, instances, self.settings.inbox, f"study {self.job.pseudonym}")
-        return None  # of chest films nothing is compared
+    def _earlier_exam(self) -> PriorRecord | None:
+        """Return the last mammography of another day that has a view of this one, with its images.
+
+        Where no key image is made nothing is shown, and nothing enters the identity. A study of further views
+        alone would else hide the one of last year.
+        """
+        if not self.route.key_images:
+            return None
+        paths = [self.settings.inbox / one.path for one in self.journal.job_instances(self.job.id)]
+        own = [header for path in paths if (header := _header_in(path)) is not None]
+        views = [view for path in paths if (view := view_in(path)) is not None]
+        named = f"study {self.job.pseudonym}"
+        for record in self.journal.priors_of(
+            self.job, issuer_needed=self.route.multi_site, another_day=True, most=_EARLIER_STUDIES
+        ):
+            instances = self.journal.job_instances(record.job_id)
+            found = with_images(record, instances, self.settings.inbox, named)
+            if found is None or (views and not shows_views(found, views)):
+                continue
+            theirs = [_header_in(image.path) for image in found.images]
+            if all(may_be_one_person(a, b) for a in own for b in theirs if b is not None):
+                return found
+            _LOG.warning("%s: a prior states another birth date or sex and is not shown", named)
+        return None
 
     def _instances(self, chosen: set[str]) -> list[StoredInstance]:
         everything = self.journal.study_instances(self.job.study_id)

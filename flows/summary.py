@@ -72,7 +72,7 @@ def of_exam(prepared: PreparedExam, exam: ExamReading, assessment: Assessment) -
             for one in exam.exam.groups
         ],
         "members": exam.members,
-        "prior_images": 0 if exam.prior is None else len(exam.prior.images),
+        "prior_images": 0 if exam.prior is None else len(exam.prior.record.images),
         "not_read": not_read_of(prepared.not_read),
         "statements": list(prepared.statements),
     }

@@ -18,6 +18,8 @@ from flows.journal.tables import jobs, patients
 
 __all__ = ["KeptImage", "KnownPatient", "PriorRecord", "PriorsJournal"]
 
+_READINGS_OF_A_STUDY = 10
+
 
 @dataclass(frozen=True, slots=True)
 class KeptImage:
@@ -113,9 +115,16 @@ class PriorsJournal(ResultsJournal):
             connection.execute(update(patients).where(patients.c.study_id == study_id).values(**values))
 
     def prior_of(self, job: JobRecord, *, issuer_needed: bool = False) -> PriorRecord | None:
-        """Return the last reading of an earlier study of the same patient by the same package, if any.
+        """Return the last reading of an earlier study of the same patient by the same package, if any."""
+        found = self.priors_of(job, issuer_needed=issuer_needed, most=1)
+        return found[0] if found else None
 
-        Only readings that were there before the job was made count, so that a repeat finds the same one.
+    def priors_of(
+        self, job: JobRecord, *, issuer_needed: bool = False, another_day: bool = False, most: int = 5
+    ) -> tuple[PriorRecord, ...]:
+        """Return readings of earlier studies of the same patient by the same package, the last one first.
+
+        Only readings that were there before the job was made count, so that a repeat finds the same ones.
         Where no issuer is stated, an identifier means a patient within one route only.
 
         Parameters
@@ -124,16 +133,24 @@ class PriorsJournal(ResultsJournal):
             Whose study is compared.
         issuer_needed : bool
             Whether a patient without a stated issuer is nobody's, as where several sites send.
+        another_day : bool
+            Whether studies of the same day are left out.
+        most : int
+            How many studies at most; of each its last reading.
         """
         with self._reading() as connection:
             own = connection.execute(
                 select(patients).where(patients.c.study_id == job.study_id)
             ).one_or_none()
             if own is None or (issuer_needed and not own.issued):
-                return None
+                return ()
+            before = own.acquired_at
+            if another_day:
+                before = before.replace(hour=0, minute=0, second=0, microsecond=0)
             query = (
                 select(
                     jobs.c.id,
+                    jobs.c.study_id,
                     jobs.c.package_name,
                     jobs.c.package_version,
                     jobs.c.package_hash,
@@ -143,19 +160,21 @@ class PriorsJournal(ResultsJournal):
                 .join(patients, patients.c.study_id == jobs.c.study_id)
                 .where(
                     patients.c.patient_key == own.patient_key,
-                    patients.c.acquired_at < own.acquired_at,
+                    patients.c.acquired_at < before,
                     jobs.c.study_id != job.study_id,
                     jobs.c.package_name == job.package_name,
                     jobs.c.state == "completed",
                     jobs.c.finished_at < job.content_time,
                 )
                 .order_by(patients.c.acquired_at.desc(), jobs.c.revision.desc(), jobs.c.id.desc())
-                .limit(1)
+                .limit(most * _READINGS_OF_A_STUDY)
             )
             if not own.issued:
                 query = query.where(jobs.c.route == job.route)
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        package = f"{row.package_name}@{row.package_version}"
-        return PriorRecord(package, row.package_hash, row.acquired_at, row.outcome, row.id)
+            rows = connection.execute(query).all()
+        last: dict[int, PriorRecord] = {}
+        for row in rows:
+            package = f"{row.package_name}@{row.package_version}"
+            record = PriorRecord(package, row.package_hash, row.acquired_at, row.outcome, row.id)
+            last.setdefault(row.study_id, record)
+        return tuple(last.values())[:most]

@@ -14,6 +14,8 @@ from dicom_io.send import Collection
 
 __all__ = ["FolderContents", "SetAside", "StudyFiles", "sort_files"]
 
+_DAMAGED = frozenset({"missing-uid", "not-dicom", "truncated"})
+
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
@@ -35,12 +37,15 @@ class StudyFiles:
         which is the right one, so each content is read apart.
     remarks : list of str
         What people must know about the variant.
+    damaged : list of SetAside
+        Files beside those of the study that no longer tell which study they are of.
     """
 
     study_instance_uid: str
     variant: int = 1
     paths: dict[str, Path] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    damaged: list[SetAside] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,11 @@ def sort_files(collection: Collection, advance: Callable[[], None] = lambda: Non
 
     A file is set aside where it is no DICOM, cannot be parsed, lacks its UIDs, or is the same object as an
     earlier file. A file with the SOP Instance UID of an earlier one and other content goes to a further
-    variant of the study.
+    variant of the study. A file that is cut off inside its header may be of any study of its own folder, and
+    each of these is told of it.
     """
     studies: dict[tuple[str, int], StudyFiles] = {}
+    others = set(collection.others)
     set_aside = [_no_dicom(path) for path in collection.others]
     for path in collection.files:
         outside = _take(path, studies)
@@ -66,6 +73,11 @@ def sort_files(collection: Collection, advance: Callable[[], None] = lambda: Non
             set_aside.append(outside)
         advance()
     set_aside.sort(key=lambda one: one.path)
+    for one in set_aside:
+        if one.code in _DAMAGED and one.path not in others:
+            for study in studies.values():
+                if any(path.parent == one.path.parent for path in study.paths.values()):
+                    study.damaged.append(one)
     return FolderContents(tuple(studies[key] for key in sorted(studies)), tuple(set_aside))
 
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dicom_io.reading import data_set_sha256
@@ -17,7 +17,7 @@ from flows.installation import Installation
 from flows.offline.describe import described
 from flows.offline.files import StudyFiles
 from flows.offline.report import NotReadReport, ObjectReport, PackageReport, StudyReport
-from flows.reading import NotRead, Refused, reader_of
+from flows.reading import Gathered, NotRead, Refused, reader_of
 from flows.routing.rules import ReadingOptions
 from models.detector import Detector
 from models.package import Package
@@ -140,7 +140,7 @@ class OfflineReader:
         with tempfile.TemporaryDirectory(prefix="secondread-") as temporary:
             scratch = Path(temporary)
             with stages("gather"):
-                gathered = self._reader.gather(study.paths.values())
+                gathered = self._gather(study)
             with stages("prepare"):
                 decoded = self._reader.prepare(gathered, scratch)
             with stages("gate"):
@@ -171,6 +171,18 @@ class OfflineReader:
             timings_s=stages.with_total(),
             **answer,
         )
+
+    def _gather(self, study: StudyFiles) -> Gathered:
+        """Select what is read; a damaged file beside it may be an image of the study, and nobody can say."""
+        lost = [
+            NotRead("", one.code, f"{one.reason}; the file lies beside the study and may be an image of it")
+            for one in study.damaged
+        ]
+        try:
+            gathered = self._reader.gather(study.paths.values())
+        except Refused as error:
+            raise Refused([*error.not_read, *lost]) from error
+        return replace(gathered, not_read=(*gathered.not_read, *lost))
 
     def _folder(self, study: StudyFiles, pseudonym: str) -> Path:
         return self._output / (pseudonym if study.variant == 1 else f"{pseudonym}-{study.variant}")

@@ -12,7 +12,12 @@ from pydicom.dataset import Dataset
 
 from dicom_io.reading import UnsuitableImage, read_header
 from dicom_io.reading.attributes import text
-from dicom_io.reading.mammography import chest_wall_of, facts_of
+from dicom_io.reading.mammography import (
+    chest_wall_of,
+    facts_of,
+    orientation_doubt,
+    unstated_orientation_doubt,
+)
 from dicom_io.reading.mammography.facts import has_implant
 from dicom_io.reading.mammography.functional_groups import with_functional_groups
 from dicom_io.reading.mammography.laterality import laterality_of
@@ -27,6 +32,7 @@ __all__ = [
     "doubts_of",
     "implants_said",
     "notes_of",
+    "orientation_doubts",
     "orientation_remark",
     "shows_part",
     "view_stated",
@@ -113,6 +119,16 @@ def orientation_remark(header: Dataset, view: MammographyView, seen: ImageSide) 
         f"The chest wall of the {BREASTS[view.laterality]} {view.view} image lies {stated} by its Patient "
         f"Orientation and is seen {seen}: the image may be mirrored, or of the other breast"
     )
+
+
+def orientation_doubts(header: Dataset, view: MammographyView, seen: ImageSide) -> tuple[str, ...]:
+    """Return what speaks against the stated breast of an image, by its orientation and its pixels."""
+    said = (
+        orientation_remark(header, view, seen),
+        orientation_doubt(header),
+        unstated_orientation_doubt(header, seen),
+    )
+    return tuple(text for text in said if text is not None)
 
 
 def doubts_of(

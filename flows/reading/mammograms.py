@@ -7,7 +7,6 @@ between them.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +22,8 @@ from dicom_io.reading import (
     read_header,
     read_mammogram,
 )
-from dicom_io.results import PriorMammogram
-from flows.journal import KeptImage, PriorRecord
+from dicom_io.reading.mammography import mammogram_doubts
+from flows.reading.earlier_images import EarlierImages, view_in
 from flows.reading.exam_checks import (
     chest_wall_seen,
     doubts_of,
@@ -32,7 +31,6 @@ from flows.reading.exam_checks import (
     notes_of,
     orientation_remark,
     shows_part,
-    view_stated,
 )
 from flows.reading.films import check_pixels, findings_of
 from flows.reading.study import Gathered, NotRead, Refused, SourceFile
@@ -53,12 +51,8 @@ __all__ = [
     "gate",
     "infer",
     "load_reading",
-    "matching",
     "prepare",
-    "prior_views",
 ]
-
-_LOG = logging.getLogger(__name__)
 
 _READING: TypeAdapter[MammographyReading] = TypeAdapter(MammographyReading)
 _HANGING = ("CC", "MLO")
@@ -90,18 +84,21 @@ class PreparedMammogram:
         rows, columns = np.load(self.array, mmap_mode="r", allow_pickle=False).shape
         return rows, columns
 
-    def film(self) -> Film:
-        """Read the pixels back, without breast and view."""
+    def film(self, *, mapped: bool = False) -> Film:
+        """Read the pixels back, without breast and view.
+
+        With ``mapped`` they stay on disk, and memory holds what is looked at for as long as there is room.
+        """
         return Film(
             sop_instance_uid=self.source.sop_instance_uid,
-            pixels=np.load(self.array, allow_pickle=False),
+            pixels=np.load(self.array, mmap_mode="r" if mapped else None, allow_pickle=False),
             pixel_spacing_mm=self.pixel_spacing_mm,
             spacing_is_calibrated=self.spacing_is_calibrated,
         )
 
-    def load(self) -> Mammogram:
+    def load(self, *, mapped: bool = False) -> Mammogram:
         """Read the mammogram back."""
-        return Mammogram(self.film(), self.view, implant=self.implant, digitised=self.digitised)
+        return Mammogram(self.film(mapped=mapped), self.view, implant=self.implant, digitised=self.digitised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +188,10 @@ class ExamReading:
         Why somebody should look at the images whatever the scores say.
     notes : tuple of str
         What else is to be said of the examination as a whole.
-    prior : PriorRecord or None
+    prior : EarlierImages or None
         The earlier examination that is shown beside this one.
+    paths : tuple of pathlib.Path
+        The files that were read.
     """
 
     reading: MammographyReading
@@ -200,7 +199,8 @@ class ExamReading:
     findings: tuple[Finding, ...]
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    prior: PriorRecord | None = None
+    prior: EarlierImages | None = None
+    paths: tuple[Path, ...] = ()
 
     @property
     def members(self) -> int:
@@ -292,6 +292,7 @@ def gate(prepared: PreparedExam, contract: InputContract) -> PreparedExam:
             not_read.append(NotRead(source.sop_instance_uid, error.code, str(error), source.path, meant=True))
         else:
             doubts = doubts_of(header, film.view, rules, implant=film.implant, digitised=film.digitised)
+            doubts = (*doubts, *mammogram_doubts(header, seen))
             remark = orientation_remark(header, film.view, seen)
             if remark is None:
                 passed.append(replace(film, doubts=doubts))
@@ -320,6 +321,7 @@ def infer(
         findings=findings,
         doubts=tuple(dict.fromkeys(text for film in prepared.films for text in film.doubts)),
         notes=notes_of(prepared.views),
+        paths=tuple(film.source.path for film in prepared.films),
     )
 
 
@@ -336,34 +338,6 @@ def assess(exam: ExamReading) -> Assessment:
         decision="review" if exam.doubts else found.decision,
         reasons=(*exam.doubts, *found.reasons, *exam.notes),
     )
-
-
-def matching(prior: PriorRecord | None, views: Sequence[MammographyView]) -> PriorRecord | None:
-    """Return an earlier examination with those of its images that show a breast and view of this one.
-
-    Of several images of one view the first by SOP Instance UID is taken, so that a repeat takes the same one.
-    None where there is no such image.
-    """
-    if prior is None:
-        return None
-    wanted = {(view.laterality, view.view) for view in views}
-    found: dict[tuple[str, str], KeptImage] = {}
-    for image in sorted(prior.images, key=lambda one: one.sop_instance_uid):
-        view = _view_in(image.path)
-        if view is not None and (view.laterality, view.view) in wanted:
-            found.setdefault((view.laterality, view.view), image)
-    return replace(prior, images=tuple(found.values())) if found else None
-
-
-def prior_views(prior: PriorRecord | None, contract: InputContract) -> tuple[PriorMammogram, ...]:
-    """Read the images of an earlier examination; one that can no longer be read is left out."""
-    found = []
-    for image in prior.images if prior is not None else ():
-        try:
-            found.append(PriorMammogram(read_mammogram(image.path, contract), read_header(image.path)))
-        except (UnsuitableImage, OSError) as error:
-            _LOG.warning("an image of the prior is not shown: %s", type(error).__name__)
-    return tuple(found)
 
 
 def contract_of(contract: InputContract) -> MammographyContract:
@@ -402,14 +376,7 @@ def _hanging(film: PreparedMammogram) -> tuple[int, str, bool, str]:
 
 
 def _view_of(left_out: NotRead) -> MammographyView | None:
-    return _view_in(left_out.path) if left_out.path is not None and left_out.is_unread_image else None
-
-
-def _view_in(path: Path) -> MammographyView | None:
-    try:
-        return view_stated(read_header(path))
-    except (UnsuitableImage, OSError):
-        return None
+    return view_in(left_out.path) if left_out.path is not None and left_out.is_unread_image else None
 
 
 def _counted(left_out: Sequence[NotRead], what: str) -> list[str]:

@@ -11,7 +11,7 @@ from dicom_io.reading import read_header
 from dicom_io.results import EncodedObject
 from flows import encoding, encoding_exams, summary
 from flows.journal import PriorRecord
-from flows.reading import films, mammograms, volumes
+from flows.reading import earlier_images, films, mammograms, volumes
 from flows.reading.change import change_of
 from flows.reading.study import Gathered, NotRead, gather
 from models.detector import ExamDetector, FilmDetector, VolumeDetector
@@ -215,7 +215,9 @@ class MammographyReader:
 
     def compared(self, reading: mammograms.ExamReading, prior: PriorRecord | None) -> mammograms.ExamReading:
         """Return the reading with the earlier images that are shown beside it."""
-        return replace(reading, prior=mammograms.matching(prior, reading.exam.views))
+        headers = [read_header(path) for path in reading.paths]
+        contract = self.package.manifest.input
+        return replace(reading, prior=earlier_images.matching(prior, reading.exam.views, headers, contract))
 
     def encode(
         self,
@@ -225,7 +227,7 @@ class MammographyReader:
         assessment: Assessment,
     ) -> tuple[EncodedObject, ...]:
         """Write report, key images in hanging order, and what else the options ask for."""
-        prior = mammograms.prior_views(reading.prior, self.package.manifest.input)
+        prior = earlier_images.prior_views(reading.prior, self.package.manifest.input)
         return encoding_exams.encode_exam(basis, prepared, reading, assessment, prior)
 
     def refused(self, basis: encoding.Basis, not_read: Sequence[NotRead]) -> tuple[EncodedObject, ...]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from dicom_io.reading import Rejected, UnsuitableImage, read_header, select_instances
-from dicom_io.reading.attributes import patient_of
 from dicom_io.results import fingerprint
 from flows.left_out import is_of_another_kind, is_said_mammogram
+from flows.reading.persons import of_one_patient
 from models.package import InputContract
 
 __all__ = ["Gathered", "NotRead", "Refused", "SourceFile", "gather"]
@@ -106,7 +106,7 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
     )
     if not gathered.selected:
         raise Refused(gathered.not_read)
-    if len({patient_of(chosen.header) for chosen in selection.selected}) > 1:
+    if not of_one_patient(_of_the_kind(gathered, dict(headers))):
         # Whose result would it be? A report for either of them may be one too many.
         mixed = (
             "the study holds images of several patients: nothing of it is read, correct it and send it again"
@@ -114,6 +114,12 @@ def gather(paths: Iterable[Path], contract: InputContract) -> Gathered:
         uids = [source.sop_instance_uid for source in gathered.selected]
         raise Refused([NotRead(uid, "several-patients", mixed) for uid in uids])
     return gathered
+
+
+def _of_the_kind(gathered: Gathered, headers: Mapping[Path, Dataset]) -> list[Dataset]:
+    """Return the headers of what is read, and of what should have been."""
+    refused = [one.path for one in gathered.not_read if one.path is not None and one.is_unread_image]
+    return [headers[path] for path in (*(source.path for source in gathered.selected), *refused)]
 
 
 def _left_out(

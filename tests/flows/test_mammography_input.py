@@ -381,3 +381,16 @@ def test_an_implant_of_an_unknown_side_may_be_in_either_breast(read: Read, tmp_p
     without_side(paths[-1])
     report = read(tmp_path / "in")
     assert (report.outcome, {one.code for one in report.not_read}) == ("refused", {"implant"})
+
+
+def test_a_file_cut_off_inside_its_header_may_be_of_the_study_beside_it(read: Read, tmp_path: Path) -> None:
+    path = exam(tmp_path / "in", FOUR[1:])[-1]
+    path.write_bytes(path.read_bytes()[:900])
+    report = read(tmp_path / "in")
+    assert (report.outcome, len(report.films), report.partial) == ("completed", 2, True)
+    (lost,) = report.not_read
+    assert lost.file == ""
+    assert "lies beside the study and may be an image of it" in lost.reason
+    structured = objects(report, tmp_path)["structured-report"]
+    assert structured.CompletionFlag == "PARTIAL"
+    assert lost.reason in words_of(structured)

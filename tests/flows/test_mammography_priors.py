@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from dicom_io.reading import data_set_sha256
 from dicom_io.receive.records import StoredInstance
 from flows.detectors import DetectorCache
 from flows.journal import JobDraft, JobRecord, Journal, KnownPatient
+from flows.journal.tables import instances
 from flows.settings import Settings
 from flows.study_run import StudyRun
+from tests.flows.breasts import edited
 from tests.flows.conftest import STUDY, Clock
 from tests.flows.films import film, receive
 
@@ -48,15 +52,28 @@ def read(sqlite_journal: Journal, clock: Clock, draft: Callable[..., JobDraft], 
     return make
 
 
-def run_of(job: JobRecord, journal: Journal, folder: Path, *, multi_site: bool = False) -> StudyRun:
+def run_of(
+    job: JobRecord, journal: Journal, folder: Path, *, multi_site: bool = False, key_images: int = 1
+) -> StudyRun:
     route = {
         "name": "mammography",
         "package": "blobs",
         "when": [{"tag": "Modality", "equals": "MG"}],
         "multi_site": multi_site,
+        "key_images": key_images,
     }
     settings = Settings.model_validate({"state_dir": folder, "routes": [route]})
     return StudyRun(job, journal, settings, DetectorCache(settings.runtime), folder / "scratch")
+
+
+def rehashed(journal: Journal, one: StoredInstance, path: Path) -> None:
+    """Let the journal know a changed file as the one that was received."""
+    with journal._writing() as connection:
+        connection.execute(
+            update(instances)
+            .where(instances.c.sop_instance_uid == one.sop_instance_uid)
+            .values(sha256=data_set_sha256(path))
+        )
 
 
 def images(journal: Journal, job: JobRecord) -> list[StoredInstance]:
@@ -74,6 +91,58 @@ def test_the_prior_comes_with_its_images_and_shapes_the_identity(
     assert {one.sop_instance_uid for one in prior.images} == {f"{STUDY}.1.1.1", f"{STUDY}.1.1.2"}
     assert all(one.path.is_file() for one in prior.images)
     assert run.identity == run_of(now, sqlite_journal, tmp_path).identity
+
+
+def test_a_study_of_the_same_day_does_not_hide_the_one_of_last_year(
+    sqlite_journal: Journal, read: Read, tmp_path: Path
+) -> None:
+    last_year = read(f"{STUDY}.1", FIRST, EXAM)
+    read(f"{STUDY}.2", FIRST + timedelta(days=365), EXAM)
+    now = read(f"{STUDY}.3", FIRST + timedelta(days=365, hours=1), None)
+    prior = run_of(now, sqlite_journal, tmp_path).prior()
+    assert prior is not None and prior.job_id == last_year.id
+
+
+def test_a_study_without_a_common_view_does_not_hide_the_one_before(
+    sqlite_journal: Journal, read: Read, tmp_path: Path
+) -> None:
+    before = read(f"{STUDY}.1", FIRST, EXAM)
+    other = read(f"{STUDY}.2", FIRST + timedelta(days=365), EXAM)
+    now = read(f"{STUDY}.3", FIRST + timedelta(days=700), None)
+    run = run_of(now, sqlite_journal, tmp_path)
+    for job, view in ((before, "MLO"), (other, "CC"), (now, "MLO")):
+        for one in images(sqlite_journal, job):
+            path = run.settings.inbox / one.path
+            edited(path, Modality="MG", ViewPosition=view, ImageLaterality="L", BodyPartExamined="BREAST")
+            if job is not now:
+                rehashed(sqlite_journal, one, path)
+    prior = run.prior()
+    assert prior is not None and prior.job_id == before.id
+
+
+def test_another_birth_date_means_no_prior(
+    sqlite_journal: Journal, read: Read, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = read(f"{STUDY}.1", FIRST, EXAM)
+    now = read(f"{STUDY}.2", FIRST + timedelta(days=700), None)
+    run = run_of(now, sqlite_journal, tmp_path)
+    for job, born in ((before, "19500101"), (now, "19600101")):
+        for one in images(sqlite_journal, job):
+            path = run.settings.inbox / one.path
+            edited(path, PatientBirthDate=born)
+            if job is not now:
+                rehashed(sqlite_journal, one, path)
+    assert run.prior() is None
+    assert "another birth date" in caplog.text
+    assert "19500101" not in caplog.text
+
+
+def test_without_key_images_no_prior_is_looked_for(
+    sqlite_journal: Journal, read: Read, tmp_path: Path
+) -> None:
+    read(f"{STUDY}.1", FIRST, EXAM)
+    now = read(f"{STUDY}.2", FIRST + timedelta(days=700), None)
+    assert run_of(now, sqlite_journal, tmp_path, key_images=0).prior() is None
 
 
 @pytest.mark.parametrize("how", ["gone", "changed"])

@@ -20,7 +20,8 @@ from dicom_io.results import EncodedObject, PackageIdentity, ResultIdentity
 from flows.encoding import Basis
 from flows.journal import KeptImage, PriorRecord
 from flows.reading import MammographyReader, Refused, reader_of
-from flows.reading.mammograms import ExamReading, PreparedExam, load_reading, prior_views
+from flows.reading.earlier_images import prior_views
+from flows.reading.mammograms import ExamReading, PreparedExam, load_reading
 from flows.routing.rules import ReadingOptions
 from flows.summary import summary_markdown
 from models.detector import ExamDetector, open_exam_detector
@@ -358,3 +359,66 @@ def test_a_prior_that_cannot_be_shown_costs_nothing(
     made = encoded(reader, images, reader.compared(reading, prior), tmp_path / "out")
     assert list(made) == ["structured-report", "key-image-1"]
     assert "earlier examination" not in words_of(pydicom.dcmread(made["structured-report"].path))
+
+
+def as_noise(path: Path) -> None:
+    def change(dataset: pydicom.Dataset) -> None:
+        shape = dataset.Rows, dataset.Columns
+        dataset.PixelData = np.random.default_rng(1).integers(0, 4095, shape, np.uint16).tobytes()
+
+    edited(path, change)
+
+
+def test_an_earlier_image_that_would_be_refused_is_not_shown_and_one_in_doubt_is_said(
+    reader: MammographyReader, detector: ExamDetector, tmp_path: Path
+) -> None:
+    before = exam(tmp_path / "before", date="20240301", study="before")
+    as_noise(before[R_MLO])
+    turned = pydicom.dcmread(before[L_MLO])
+    turned.PixelData = np.ascontiguousarray(turned.pixel_array[:, ::-1]).tobytes()
+    turned.save_as(before[L_MLO])
+    images, reading = read(reader, detector, exam(tmp_path / "now", FOUR[2:]), tmp_path / "s")
+    compared = reader.compared(reading, as_prior(before))
+    made = encoded(reader, images, compared, tmp_path / "out")
+    told = words_of(pydicom.dcmread(made["structured-report"].path))
+    assert "are shown beside these (L MLO)" in told
+    assert "The side of the earlier left MLO image is in doubt by its orientation" in told
+    assert "Of the earlier examination are not shown, as they cannot be read: R MLO" in told
+    assert reader.outcome(images, compared, reader.assess(compared))["prior_images"] == 1
+
+
+def test_without_key_images_nothing_is_said_to_be_shown(
+    reader: MammographyReader, detector: ExamDetector, tmp_path: Path
+) -> None:
+    before = exam(tmp_path / "before", date="20240301", study="before")
+    images, reading = read(reader, detector, exam(tmp_path / "now", FOUR[2:]), tmp_path / "s")
+    made = encoded(reader, images, reader.compared(reading, as_prior(before)), tmp_path / "out", key_images=0)
+    assert list(made) == ["structured-report"]
+    assert "earlier examination" not in words_of(pydicom.dcmread(made["structured-report"].path))
+
+
+@pytest.mark.parametrize("attributes", [{"PatientBirthDate": "19900101"}, {"PatientSex": "O"}])
+def test_another_birth_date_or_sex_is_another_person(
+    reader: MammographyReader, detector: ExamDetector, tmp_path: Path, attributes: dict[str, str]
+) -> None:
+    before = exam(tmp_path / "before", FOUR[2:], date="20240301", study="before")
+    prior = as_prior([edited(path, **attributes) for path in before])
+    now = exam(tmp_path / "now", FOUR[2:])
+    images, reading = read(reader, detector, now, tmp_path / "s")
+    assert reader.compared(reading, prior).prior is None
+    edited(now[0], **attributes)
+    with pytest.raises(Refused) as caught:
+        reader.gather(now)
+    assert {one.code for one in caught.value.not_read} == {"several-patients"}
+    assert len(images.films) == 2
+
+
+def test_an_issuer_that_one_image_lacks_makes_no_second_patient(
+    reader: MammographyReader, detector: ExamDetector, tmp_path: Path
+) -> None:
+    paths = exam(tmp_path / "now", FOUR[2:])
+    edited(paths[1], IssuerOfPatientID="ONE SITE")
+    edited(paths[0], IssuerOfPatientID=None)
+    images, reading = read(reader, detector, paths, tmp_path / "s")
+    made = encoded(reader, images, reading, tmp_path / "out")
+    assert pydicom.dcmread(made["structured-report"].path).IssuerOfPatientID == "ONE SITE"
