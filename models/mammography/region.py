@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-__all__ = ["BreastRegion", "NoBreast", "find_breast", "reduced"]
+__all__ = ["BreastRegion", "InvertedImage", "NoBreast", "find_breast", "reduced"]
 
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -43,10 +43,18 @@ _STRAIGHT: Final = 0.09
 _CURVED: Final = 0.07
 _CLOSE: Final = 0.08
 _WIDEST: Final = 1.4
+_LEVELS: Final = 32
+_BRIGHT_MODE: Final = 0.9
+_DARK_AROUND: Final = 0.2
+_MOST_WHITE: Final = 0.5
 
 
 class NoBreast(ValueError):
     """The image shows no single breast with its chest wall at one side; the text says why."""
+
+
+class InvertedImage(NoBreast):
+    """The image is a negative: its air is bright, and the breast is dark."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +114,8 @@ def find_breast(pixels: FloatImage) -> BreastRegion:
     ------
     NoBreast
         The image is constant or nearly so, or shows no single region of the shape of a breast.
+    InvertedImage
+        What is found is the bright air of a negative; many negatives show no such region in the first place.
     """
     if pixels.ndim != 2 or min(pixels.shape) < _SMALLEST_SIDE:
         raise NoBreast(f"a mammogram has two axes of at least {_SMALLEST_SIDE} pixels, not {pixels.shape}")
@@ -116,6 +126,7 @@ def find_breast(pixels: FloatImage) -> BreastRegion:
         raise NoBreast("the image has no contrast")
     unit = np.clip((small - low) / (high - low), 0.0, 1.0)
     mask, chest_wall = _search(unit)
+    _refuse_negative(unit, mask)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = (
         int(rows[0]) * step,
@@ -157,6 +168,20 @@ def _refuse_symmetry(grey: FloatImage, mask: Mask) -> None:
     inside = np.where(mask[window], grey[window], grey[mask].min())
     if np.corrcoef(inside.ravel(), inside[:, ::-1].ravel())[0, 1] > _SYMMETRIC:
         raise NoBreast("the left and right halves are alike, as on a chest film: this is no single breast")
+
+
+def _refuse_negative(unit: FloatImage, mask: Mask) -> None:
+    """Refuse air that is taken for a breast: most of the image is white, and so is what is found.
+
+    Of a breast most is grey, and what lies around it is dark.
+    """
+    counts = np.histogram(unit, _LEVELS, (0.0, 1.0))[0]
+    mode = (int(np.argmax(counts)) + 0.5) / _LEVELS
+    if mode <= _BRIGHT_MODE:
+        return
+    around = float(unit[~mask].mean()) if not mask.all() else 0.0
+    if around > _DARK_AROUND or float((unit[mask] > _BRIGHT_MODE).mean()) > _MOST_WHITE:
+        raise InvertedImage("most of the image is white: it is a negative, or clipped to white")
 
 
 def _without_band(sharp: FloatImage, mask: Mask) -> Mask:

@@ -12,7 +12,7 @@ from PIL import Image
 from models.film import Film
 from models.mammogram import Mammogram
 from models.mammography.preprocess import prepare
-from models.mammography.region import NoBreast, find_breast
+from models.mammography.region import NoBreast, find_breast, reduced
 from models.mammography_results import MammographyView
 
 pytestmark = pytest.mark.data
@@ -59,3 +59,10 @@ def test_chest_films_are_refused(data_dir: Path) -> None:
     for path in paths:
         with pytest.raises(NoBreast):
             find_breast(_pixels(path))
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_negatives_of_awkward_films_are_refused(data_dir: Path, name: str) -> None:
+    pixels = reduced(_pixels(data_dir / "mias" / f"{name}.webp"), 4)
+    with pytest.raises(NoBreast):
+        find_breast(1 - pixels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.mammography.region import NoBreast, find_breast, reduced
+from models.mammography.region import InvertedImage, NoBreast, find_breast, reduced
 from models.phantoms.breast import BreastPhantom, breast_phantom
 from models.phantoms.chest import chest_phantom
 
@@ -117,3 +117,23 @@ def test_blocks_are_averaged_to_the_last_row() -> None:
     assert reduced(values, 3).shape == (2, 3)
     assert reduced(values, 3)[1, 2] == pytest.approx((27 + 34) / 2)
     assert reduced(values, 1) is values or np.array_equal(reduced(values, 1), values)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_a_negative_is_no_breast(view: str, seed: int) -> None:
+    phantom = breast_phantom(seed, "L", view)
+    with pytest.raises(NoBreast):
+        find_breast(1 - phantom.pixels)
+
+
+@pytest.mark.parametrize("around", [0.0, 0.5])
+def test_what_is_white_for_the_most_part_is_known_for_a_negative(around: float) -> None:
+    rows, columns = np.mgrid[:400, :300].astype(np.float32)
+    inside = np.hypot((rows - 200) / 190, columns / 280) < 1
+    white = 0.95 + 0.05 * columns / 300
+    pixels = np.where(inside, white, around * (0.6 + 0.8 * columns / 300)).astype(np.float32)
+    with pytest.raises(InvertedImage, match="most of the image is white"):
+        find_breast(pixels)
+    grey = np.where(inside, 0.3 + 0.5 * columns / 300, around / 10).astype(np.float32)
+    assert find_breast(grey).chest_wall == "left"
