@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from dicom_io.reading.errors import UnsuitableImage
+from dicom_io.reading.mammography.facts import facts_of
 from dicom_io.results.asserts import CERTAINTY, children_of, measurement_groups, number_of, walk
 from dicom_io.results.cad.codes import MAMMOGRAPHY_VIEW_MODIFIERS, MAMMOGRAPHY_VIEWS, SIDES
 from dicom_io.results.errors import ResultInvalid
@@ -48,6 +50,7 @@ def check_mammography_report(report: Dataset, context: MammographyContext) -> No
 def mammography_report_problems(report: Dataset, context: MammographyContext) -> Iterator[str]:
     """Yield what is wrong with a report, in words."""
     yield from _library_problems(report, context)
+    yield from _header_problems(context)
     yield from _reporting_system_problems(report)
     groups = {
         str(item.UID): group
@@ -103,6 +106,20 @@ def _library_problems(report: Dataset, context: MammographyContext) -> Iterator[
             )
         if found != wanted:
             yield "its image library states another breast or view than the reading"
+
+
+def _header_problems(context: MammographyContext) -> Iterator[str]:
+    """Yield images that were read as another breast or view than their own headers state."""
+    for reading in context.readings:
+        view = context.exam.view_of(reading.sop_instance_uid)
+        try:
+            stated = facts_of(context.header_of(reading.sop_instance_uid)).view
+        except UnsuitableImage as error:
+            yield f"an image was read whose header does not state breast and view: {error.code}"
+            continue
+        if view is None or (view.laterality, view.view) != (stated.laterality, stated.view):
+            read_as = "no view" if view is None else view_words(view)
+            yield f"an image was read as {read_as}, and its header states {view_words(stated)}"
 
 
 def _reporting_system_problems(report: Dataset) -> Iterator[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from dicom_io.reading.attributes import acquired_at, patient_of
+from dicom_io.reading.mammography.possible import possible_views
 from dicom_io.results.errors import ResultInvalid
 from dicom_io.results.mammography_context import MammographyContext
 from dicom_io.results.pictures.hanging import HungMammogram
@@ -210,8 +211,17 @@ def _hung(
 
 
 def _views_not_read(context: MammographyContext) -> list[str]:
-    views = (context.exam.view_of(failure.sop_instance_uid) for failure in context.failures)
-    return [f"{view.laterality} {view.view}" for view in views if view is not None]
+    """Return the views that may be among the images that failed: of what a header leaves open, each.
+
+    An image whose header contradicts itself has no view of the examination, and is there all the same.
+    """
+    found: dict[str, None] = {}
+    for failure in context.failures:
+        view = context.exam.view_of(failure.sop_instance_uid)
+        header = context.header_of(failure.sop_instance_uid)
+        places = possible_views(header) if view is None else ((view.laterality, view.view),)
+        found |= dict.fromkeys(f"{side} {name}" for side, name in places)
+    return list(found)
 
 
 def _latest(

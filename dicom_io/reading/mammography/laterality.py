@@ -13,7 +13,7 @@ from dicom_io.reading.mammography.functional_groups import functional_groups
 from dicom_io.reading.mammography.position import read_position
 from models.mammography_results import Breast
 
-__all__ = ["laterality_of"]
+__all__ = ["laterality_of", "sides_named"]
 
 _WORDS = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B", "BILATERAL": "B"}
 
@@ -51,6 +51,16 @@ def laterality_of(header: Dataset) -> Breast:
         if other != side:
             raise UnsuitableImage("laterality-contradiction", f"{first} is {side}, but {name} is {other}")
     return "L" if side == "L" else "R"
+
+
+def sides_named(header: Dataset) -> frozenset[str]:
+    """Return every side that any attribute names, ``L``, ``R`` and ``B``, also where they contradict."""
+    written = [word for _, word in _of_the_image(header)] + [text(header, "Laterality")]
+    found = {_WORDS[word] for word in written if word in _WORDS}
+    found |= {side for _, side in _of_the_anatomy(header)}
+    if side := read_position(text(header, "ViewPosition")).laterality:
+        found.add(side)
+    return frozenset(found)
 
 
 def _of_the_image(header: Dataset) -> Iterator[tuple[str, str]]:

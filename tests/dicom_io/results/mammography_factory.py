@@ -68,6 +68,7 @@ def header_of(number: int, shot: Shot, **more: Any) -> Dataset:
         "ImagerPixelSpacing": ... if shot.spacing is None else [str(shot.spacing)] * 2,
         "PatientOrientation": [along, down],
         "ImageLaterality": shot.side,
+        "ViewPosition": shot.view,
         **dict(shot.more),
         **more,
     }

@@ -19,7 +19,8 @@ from dicom_io.results import (
     encode_prior_comparison,
     encoded_bytes,
 )
-from models.mammography_results import MammographyView
+from dicom_io.results.mammography_capture import _views_not_read
+from models.mammography_results import MammographyExam, MammographyView
 from tests.dicom_io.results.mammography_factory import FOUR, Examination, Shot, examination, prior
 
 MADE = examination(FOUR)
@@ -183,3 +184,21 @@ def test_no_date_is_drawn() -> None:
     """Two priors of other days but the same number of months before give the same pixels."""
     one, two = (of_finding((prior(1, FOUR[1], StudyDate=date),)) for date in ("20250103", "20250104"))
     assert np.array_equal(one.pixel_array, two.pixel_array)
+
+
+@pytest.mark.parametrize(
+    ("more", "views"),
+    [
+        ((), ["L MLO"]),
+        ((("Laterality", "R"),), ["R MLO", "L MLO"]),
+        ((("ImageLaterality", "U"),), ["R MLO", "L MLO"]),
+        ((("ViewPosition", ""),), ["L CC", "L MLO"]),
+        ((("ViewPosition", ""), ("ImageLaterality", "")), []),
+    ],
+)
+def test_an_image_that_failed_is_named_although_its_header_contradicts_itself(
+    more: tuple[tuple[str, str], ...], views: list[str]
+) -> None:
+    made = examination((Shot("R", "CC"), Shot("L", "MLO", fails=True, more=more))).context
+    unclear = replace(made, exam=MammographyExam(made.exam.views[:1])) if more else made
+    assert _views_not_read(unclear) == views

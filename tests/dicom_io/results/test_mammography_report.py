@@ -307,3 +307,17 @@ def test_a_small_share_is_not_called_wrong() -> None:
     density = DensityReading("fatty", {"fatty": 0.99996, "fatty-glandular": 3.3e-5, "dense-glandular": 7e-6})
     encode_structured_report(examination(FOUR, density=density).context)
     assert TISSUE.label == "fatty-glandular"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ((("ImageLaterality", "L"),), "an image was read as R MLO, and its header states L MLO"),
+        ((("ViewPosition", "CC"),), "an image was read as R MLO, and its header states R CC"),
+        ((("ImageLaterality", ""),), "whose header does not state breast and view: missing-laterality"),
+    ],
+)
+def test_an_image_that_its_header_calls_otherwise_is_refused(more: Any, words: str) -> None:
+    made = examination((Shot("R", "MLO", more=(*more, ("PatientOrientation", "")), lesion=(260, 400, 20)),))
+    with pytest.raises(ResultInvalid, match=words):
+        encode_structured_report(made.context)
