@@ -21,6 +21,7 @@ from dicom_io.reading.mammography.view import is_specimen_view
 __all__ = ["check_kind", "is_digitised", "is_said_synthetic", "is_synthetic"]
 
 _TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
+_COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _BIOPSY = re.compile(r"STEREO(_\w+)?|(PREFIRE|POSTFIRE|POSTBIOPSY|POSTMARKER)(_\w+)?|TOMO_SCOUT")
 # Defined values, and what devices write beside or instead of them: RECOMBINED, CEDM, DUAL-ENERGY SUBTRACTED.
@@ -41,8 +42,8 @@ def check_kind(header: Dataset) -> None:
     Raises
     ------
     UnsuitableImage
-        ``tomosynthesis``, ``quality-control-image``, ``specimen``, ``biopsy-image``, ``contrast-enhanced``
-        or ``secondary-capture``.
+        ``tomosynthesis``, ``quality-control-image``, ``specimen``, ``biopsy-image``, ``contrast-enhanced``,
+        ``secondary-capture`` or, of computed radiography, ``wrong-sop-class``.
     """
     if text(header, "QualityControlImage") == "YES" or text(header, "CalibrationImage") == "YES":
         raise UnsuitableImage("quality-control-image", "the image is of a test object, not of a breast")
@@ -63,6 +64,10 @@ def check_kind(header: Dataset) -> None:
         raise UnsuitableImage("contrast-enhanced", "the image was made with a contrast agent, by its header")
     _check_tomosynthesis(header, kinds)
     captured = text(header, "SOPClassUID")
+    if captured == _COMPUTED_RADIOGRAPHY and not is_digitised(header):
+        raise UnsuitableImage(
+            "wrong-sop-class", "the image is of computed radiography and not said to be a digitised film"
+        )
     if (captured == _SECONDARY_CAPTURE or captured.startswith(f"{_SECONDARY_CAPTURE}.")) and not is_digitised(
         header
     ):

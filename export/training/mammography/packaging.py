@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
+from pydicom.uid import (
+    BreastProjectionXRayImageStorageForPresentation,
+    BreastTomosynthesisImageStorage,
+    ComputedRadiographyImageStorage,
+    DigitalMammographyXRayImageStorageForPresentation,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from export.training.blocks import PAIRS
 from export.training.mammography.analysis import Fitted
@@ -49,6 +58,17 @@ LESION = (
     "further hits ignored; NLF: other marks over all images"
 )
 Record = dict[str, Any]
+
+SOP_CLASSES = (
+    DigitalMammographyXRayImageStorageForPresentation,
+    BreastProjectionXRayImageStorageForPresentation,
+    BreastTomosynthesisImageStorage,  # synthetic views of one frame
+    ComputedRadiographyImageStorage,  # these four where a film was scanned
+    SecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+)
+"""Kinds of objects that are read; what else of them is refused the reader knows."""
 
 
 def _tensor(name: str, shape: list[int | str]) -> Record:
@@ -132,6 +152,7 @@ def manifest(
         },
         "input": {
             "modalities": ["MG"],
+            "sop_classes": [str(one) for one in SOP_CLASSES],
             "body_parts": ["BREAST", "BREASTS", "MAMMA"],
             "accept_unknown_body_part": True,
             "photometric": ["MONOCHROME1", "MONOCHROME2"],
