@@ -18,6 +18,7 @@ _OF_ANOTHER_KIND = SET_ASIDE_CODES | {
     "bad-photometric",
     "lateral-view",
     "not-chosen",
+    "other-body-part",
     "own-result",
     "quality-control-image",
     "secondary-capture",
@@ -29,7 +30,14 @@ _OF_ANOTHER_KIND = SET_ASIDE_CODES | {
 }
 # What these say against an image does not outweigh that it names a breast and a view.
 _OF_HOW_IT_IS_STORED = frozenset(
-    {"bad-photometric", "quality-control-image", "secondary-capture", "wrong-body-part", "wrong-sop-class"}
+    {
+        "bad-photometric",
+        "other-body-part",
+        "quality-control-image",
+        "secondary-capture",
+        "wrong-body-part",
+        "wrong-sop-class",
+    }
 )
 _PROJECTIONS = frozenset({"", "CR", "DX", "MG", "OT", "RF", "RG", "SC", "XC"})
 _NO_VIEW = frozenset({"missing-view", "wrong-view"})

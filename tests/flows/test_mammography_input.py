@@ -231,7 +231,7 @@ def test_a_study_of_ultrasound_alone_is_refused_without_a_report(read: Read, tmp
     assert (report.outcome, report.objects) == ("refused", ())
 
 
-@pytest.mark.parametrize(("modality", "code"), [("DX", "wrong-modality"), ("MG", "wrong-body-part")])
+@pytest.mark.parametrize(("modality", "code"), [("DX", "wrong-modality"), ("MG", "other-body-part")])
 def test_a_chest_film_is_refused_whatever_it_calls_itself(
     modality: str, code: str, read: Read, tmp_path: Path
 ) -> None:
@@ -302,8 +302,10 @@ STORED_OTHERWISE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "called a test object": (changed(QualityControlImage="YES"), "quality-control-image"),
     "of another body part": (
-        changed(BodyPartExamined="CHEST", AnatomicRegionSequence=None),
-        "wrong-body-part",
+        changed(
+            BodyPartExamined="CHEST", AnatomicRegionSequence=None, ViewCodeSequence=None, ViewPosition=None
+        ),
+        "other-body-part",
     ),
 }
 
