@@ -35,7 +35,6 @@ Package = Annotated[
     Path | None, typer.Option("--package", help="Package folder that receives manifest and report.")
 ]
 PACKAGES = Path("models/packages")
-FIRST = "0.1.0"
 
 
 def _ready(*, data: bool) -> None:
@@ -172,17 +171,13 @@ def evaluate(detector: Which, out: Out) -> None:
 @app.command()
 def package(detector: Which, out: Out, package: Package = None) -> None:
     """Write the package folder: ONNX files, manifest, card, licence, metrics, split, plots."""
-    folder = package or PACKAGES / detector.value / FIRST
     if detector is Detector.MAMMOGRAPHY:
-        from export.training.mammography.packaging import write_package as write_mammography
-
-        write_mammography(out, folder)
+        from export.training.mammography import packaging
     elif detector is Detector.BRAIN_TUMOUR:
-        from export.training.brain_tumour.packaging import write_package as write_brain
-
-        write_brain(out, folder)
+        from export.training.brain_tumour import packaging  # type: ignore[no-redef]
     else:
-        from export.training.chest_nodule.packaging import write_package
+        from export.training.chest_nodule import packaging  # type: ignore[no-redef]
 
-        write_package(out, folder)
+    folder = package or PACKAGES / detector.value / packaging.VERSION
+    packaging.write_package(out, folder)
     typer.echo(f"{detector.value}: written to {folder}")
