@@ -168,8 +168,8 @@ def _plane(header: Dataset, finding: Finding) -> CodedConcept:
 
 
 def _sites(context: FilmContext, header: Dataset) -> list[FindingSite] | None:
-    if text(header, "Modality") == "MG":
-        view = _view(context, header)
+    view = _view(context, header)
+    if isinstance(context, MammographyContext) or text(header, "Modality") == "MG":
         return [breast_site(None if view is None else view.laterality)]
     is_chest = text(header, "BodyPartExamined") in {"CHEST", "THORAX", "LUNG"}
     return [FindingSite(_THORAX)] if is_chest else None
