@@ -15,8 +15,8 @@ LIMITATIONS = (
     "High-grade glioma, metastasis, meningioma and children were not in the data of the main networks.",
     "Slices are read one by one. Axial 8 bit images without spacing were the training data: volumes in ml "
     "are computed from the study's own geometry and were never compared with a reference volume.",
-    "Parts below the smallest volume (minimum_volume_ml) are not reported; about one patient in twenty of the "
-    "data is outlined badly (Dice under .5), small tumours most often.",
+    "Parts below the smallest volume (minimum_volume_ml) are not reported; about one patient in twenty of "
+    "the data is outlined badly (Dice under .5), small tumours most often.",
     "T2 is not read. A missing T1 is told to the networks and never filled in.",
     "T1 with contrast alone is read by other networks whose training images all hold a tumour: they mark "
     "something on nearly every head, so every such result is for review.",
