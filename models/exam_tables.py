@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -108,3 +108,6 @@ class ExamRules(Table):
     pairing: PairingRules = PairingRules()
     density: bool = Field(default=False, description="Whether the output 'density' is part of the result.")
     definition: str = Field(min_length=1, description="What the numbers were fitted on, and what is assumed.")
+    statements: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Sentences that every report of an examination says in words."
+    )

@@ -44,6 +44,8 @@ class PackageIdentity:
         In words.
     limitations : tuple of str
         In words.
+    statements : tuple of str
+        What every report says of the package in words, e.g. what is not looked for.
     manufacturer : str
         Of the algorithm.
 
@@ -62,6 +64,7 @@ class PackageIdentity:
     serial: str
     intended_use: str = ""
     limitations: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
     manufacturer: str = "SecondRead"
 
     def __post_init__(self) -> None:
@@ -86,6 +89,7 @@ class PackageIdentity:
             finding=Concept(concept.code, concept.scheme, concept.meaning),
             intended_use=about.intended_use,
             limitations=tuple(about.limitations),
+            statements=() if package.manifest.exam is None else package.manifest.exam.statements,
             serial=serial,
         )
 

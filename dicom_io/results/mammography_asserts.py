@@ -22,6 +22,7 @@ from dicom_io.results.mammography_groups import (
     TISSUE_CLASSES,
     tissue_probability,
 )
+from dicom_io.results.vocabulary import ascii_text
 
 __all__ = ["check_mammography_report", "mammography_report_problems"]
 
@@ -52,6 +53,10 @@ def mammography_report_problems(report: Dataset, context: MammographyContext) ->
     yield from _library_problems(report, context)
     yield from _header_problems(context)
     yield from _reporting_system_problems(report)
+    said = {str(item.TextValue) for item in walk(report) if item.get("ValueType") == "TEXT"}
+    for statement in context.package.statements:
+        if ascii_text(statement) not in said:
+            yield f"it does not say what its package states: {statement}"
     groups = {
         str(item.UID): group
         for group in measurement_groups(report)

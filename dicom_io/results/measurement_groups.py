@@ -102,7 +102,8 @@ def reading_group(
         source_images=source_images or None,
     )
     add_comment(group, f"{AI_NOTICE}. Not for diagnosis.")
-    for words in (*assessment.reasons, *context.statements, context.package.intended_use):
+    package = context.package
+    for words in (*assessment.reasons, *context.statements, *package.statements, package.intended_use):
         if ascii_text(words):
             add_comment(group, words)
     return group

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from models.package import PackageError, PackageManifest, load_package
 from tests.packages.lesions import build_lesion_package
 from tests.packages.mammograms import build_mammogram_package
@@ -63,6 +64,7 @@ def edit(folder: Path, old: str, new: str) -> None:
         ("size_ratio = 3.0", 'rule = "guess"', "exam.pairing.rule"),
         ("size_ratio = 3.0", "least_probability = 1.1", "least_probability"),
         ('definition = "None: plain numbers for tests."', 'definition = ""', "exam.definition"),
+        ('definition = "None: plain', 'statements = [""]\ndefinition = "None: plain', "exam.statements"),
         ('[[outputs]]\nname = "density"\nshape = ["batch", 3]\n', "", "there is no output 'density'"),
         ("[exam]\n", "[examination]\n", "examination"),
     ],
@@ -113,3 +115,11 @@ def test_defaults_refuse_what_is_no_whole_breast(manifest: PackageManifest) -> N
     assert not contract.accept_implants and not contract.accept_male
     assert manifest.exam.asymmetry.weight == 0 and manifest.exam.image.malignant == 0
     assert manifest.plans == () and manifest.sequences == ()
+
+
+def test_the_shipped_package_says_what_it_does_not_look_for() -> None:
+    """And for which share of abnormal films its scores are."""
+    exam = load_package(Path(models.__path__[0]) / "packages/mammography/0.1.0").manifest.exam
+    assert exam is not None
+    said = " ".join(exam.statements)
+    assert "Microcalcifications are not looked for." in said and "36 %" in said

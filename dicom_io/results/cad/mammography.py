@@ -125,7 +125,7 @@ def _impression(context: FilmContext, exam: MammographyExam) -> Iterator[Dataset
         density = density or ("" if context.density is None else context.density.label)
     if density:
         words.append(f"Breast density in the words of the algorithm, not BI-RADS: {density}")
-    words += [*context.assessment.reasons, *context.statements]
+    words += [*context.assessment.reasons, *context.statements, *context.package.statements]
     sentences = ". ".join(word.strip().rstrip(".") for word in words if word.strip())
     yield items.text("HAS PROPERTIES", dcm("111033", "Impression Description"), f"{sentences}.")  # row 5
     yield from parts.algorithm("HAS PROPERTIES", context)  # row 11

@@ -28,7 +28,7 @@ def exam_lines(context: MammographyContext) -> list[str]:
 
 
 def basis_lines(context: MammographyContext) -> list[str]:
-    """Return scores of the breasts, class of the tissue, decision, and what was not read."""
+    """Return scores of the breasts, tissue, decision, what the package states, and what was not read."""
     lines = []
     if context.breasts:
         ordered = sorted(context.breasts, key=lambda one: one.laterality, reverse=True)
@@ -37,6 +37,8 @@ def basis_lines(context: MammographyContext) -> list[str]:
     if context.density is not None:
         lines.append(f"Background tissue, mini-MIAS class:  {context.density.label}")
     lines.append(assessment_line(context.assessment))
+    if context.package.statements:
+        lines.append(" ".join(context.package.statements))
     if context.failures:
         count = len(context.failures)
         lines.append(f"{count} {'image' if count == 1 else 'images'} not read, see the report")

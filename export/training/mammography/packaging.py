@@ -38,6 +38,7 @@ from export.training.mammography.texts import (
     LIMITATIONS,
     RECOGNITION,
     STARTS,
+    STATEMENTS,
     TITLE,
     TRAINING_DATA,
 )
@@ -84,6 +85,7 @@ def _exam(fitted: Fitted, members: Sequence[int]) -> Record:
     return {
         "density": True,
         "definition": EXAM_DEFINITION.format(asymmetry=ASYMMETRY_USED if used else ASYMMETRY_UNUSED),
+        "statements": list(STATEMENTS),
         "image": {
             "candidate": fitted.candidate,
             "abnormal": fitted.abnormal,

@@ -25,6 +25,12 @@ LIMITATIONS = (
     "Figures of 128 patients have wide intervals; those of single kinds of lesion more so.",
 )
 
+STATEMENTS = (
+    "Microcalcifications are not looked for.",
+    "Scores are calibrated to films of which 36 % were abnormal: far too high for screening.",
+)
+"""What every report of an examination says of the package."""
+
 TRAINING_DATA = (
     {
         "name": "mini-MIAS, 256 digitised mammograms of 128 patients",

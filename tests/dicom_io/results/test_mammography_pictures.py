@@ -339,3 +339,10 @@ def test_words_below_say_breasts_lesions_tissue_decision_and_what_was_not_read()
 )
 def test_how_long_before(earlier: datetime | None, later: datetime, words: str) -> None:
     assert interval_words(earlier, later) == words
+
+
+def test_the_picture_says_what_the_package_states() -> None:
+    made = examination(FOUR).context
+    stating = replace(made, package=replace(made.package, statements=("No clips.", "Films only.")))
+    assert "No clips. Films only." in exam_lines(stating)
+    assert exam_lines(made) == [line for line in exam_lines(stating) if not line.startswith("No clips")]

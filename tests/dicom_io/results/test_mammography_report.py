@@ -96,6 +96,25 @@ def test_two_classes_of_tissue_are_refused() -> None:
         replace(made, exam=replace(made.exam, density="fatty"))
 
 
+NOT_LOOKED_FOR = "Microcalcifications are not looked for."
+
+
+def stating(made: MammographyContext) -> MammographyContext:
+    return replace(made, package=replace(made.package, statements=(NOT_LOOKED_FOR,)))
+
+
+def test_a_report_without_what_the_package_states_is_refused() -> None:
+    made = paired()
+    with pytest.raises(ResultInvalid, match="does not say what its package states: Microcalcifications"):
+        check_mammography_report(encode_structured_report(made), stating(made))
+
+
+@pytest.mark.parametrize("shots", [FOUR, tuple(replace(shot, fails=True) for shot in FOUR)])
+def test_every_report_says_what_the_package_states(shots: tuple[Shot, ...]) -> None:
+    made = stating(examination(shots).context)
+    assert NOT_LOOKED_FOR in comments(group_of(read_back(made), made, "reading"))
+
+
 def test_a_finding_says_breast_and_view() -> None:
     made = paired()
     group = group_of(read_back(made), made, "finding-1")

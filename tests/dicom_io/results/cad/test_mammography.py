@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dicom_io.results import ResultInvalid, encoded_bytes
+from dicom_io.results import MammographyContext, ResultInvalid, encoded_bytes
 from dicom_io.results.asserts import walk
 from dicom_io.results.cad import encode_mammography_cad_report
 from models.mammography_results import LesionGroup, MammographyExam, MammographyView
@@ -200,3 +200,15 @@ def test_nothing_read_of_an_examination() -> None:
     made = examination([replace(shot, fails=True) for shot in FOUR]).context
     report = encode_mammography_cad_report(made)
     assert value(report, "111017") == "111245" and value(report, "111064") == "111224"
+
+
+def test_the_impression_says_what_the_package_states() -> None:
+    made = examination(FOUR).context
+    stating = replace(made, package=replace(made.package, statements=("Clips are not looked for.",)))
+    assert "Clips are not looked for." in impression(stating)
+    assert "Clips" not in impression(made)
+
+
+def impression(made: MammographyContext) -> str:
+    (item,) = named(encode_mammography_cad_report(made), "111033")
+    return str(item.TextValue)
