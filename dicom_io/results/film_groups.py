@@ -37,6 +37,7 @@ __all__ = [
     "CALIBRATED_PLANE",
     "DETECTOR_PLANE",
     "ESTIMATED_PLANE",
+    "IMAGE_SCORE",
     "breast_site",
     "failure_group",
     "film_group",
@@ -49,6 +50,7 @@ _THORAX = concept("51185008", "SCT", "Chest")
 _BREAST = concept("76752008", "SCT", "Breast")
 _SIDES = {"L": codes.SCT.Left, "R": codes.SCT.Right}
 
+IMAGE_SCORE = own("image-score", "Score that the image is abnormal as the package means it")
 DETECTOR_PLANE = own("detector-plane", "Detector or film plane, not corrected for magnification")
 ESTIMATED_PLANE = own("estimated-plane", "Corrected by the estimated magnification factor")
 CALIBRATED_PLANE = own("calibrated-plane", "Plane that the pixel spacing is calibrated for")
@@ -106,7 +108,6 @@ def film_group(
     """Return TID 1501 for one film as a whole, also where nothing was found."""
     header = context.header_of(reading.sop_instance_uid)
     found = context.findings_on(reading.sop_instance_uid)
-    meaning = context.package.finding.meaning
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(
             context, _name(context, header, position), f"film:{reading.sop_instance_uid}"
@@ -115,8 +116,7 @@ def film_group(
         algorithm_id=algorithm(context),
         finding_sites=_sites(context, header),
         measurements=[
-            measurement(own("film-score", f"Score that the film shows: {meaning}"), 100 * reading.case_score,
-                    codes.UCUM.Percent),
+            measurement(_score_name(context), 100 * reading.case_score, codes.UCUM.Percent),
             measurement(own("findings", "Number of findings"), len(found), codes.UCUM.NoUnits),
             measurement(own("members", "Number of ensemble members"), reading.members, codes.UCUM.NoUnits),
             measurement(own("operating-point", "Score from which a candidate is a finding"),
@@ -130,6 +130,13 @@ def film_group(
     add_comment(group, f"{AI_NOTICE}. {words}")
     _add_view(group, context, header)
     return group
+
+
+def _score_name(context: FilmContext) -> CodedConcept:
+    """Return what the score of an image is one of: of mammograms it is that of all that is abnormal."""
+    if isinstance(context, MammographyContext):
+        return IMAGE_SCORE
+    return own("film-score", f"Score that the film shows: {context.package.finding.meaning}")
 
 
 def failure_group(

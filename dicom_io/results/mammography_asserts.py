@@ -13,6 +13,7 @@ from dicom_io.reading.mammography.facts import facts_of
 from dicom_io.results.asserts import CERTAINTY, children_of, measurement_groups, number_of, walk
 from dicom_io.results.cad.codes import MAMMOGRAPHY_VIEW_MODIFIERS, MAMMOGRAPHY_VIEWS, SIDES
 from dicom_io.results.errors import ResultInvalid
+from dicom_io.results.film_groups import IMAGE_SCORE
 from dicom_io.results.mammography_context import BREAST_WORDS, MammographyContext, view_words
 from dicom_io.results.mammography_groups import (
     ASYMMETRY,
@@ -73,6 +74,10 @@ def mammography_report_problems(report: Dataset, context: MammographyContext) ->
         side = None if view is None else view.laterality
         yield from _site_problems(group_of(f"film:{uid}"), side, name)
         yield from _image_problems(group_of(f"film:{uid}"), [uid], name)
+    for reading in context.readings:
+        uid = reading.sop_instance_uid
+        if not _close(number_of(group_of(f"film:{uid}"), IMAGE_SCORE.value), 100 * reading.case_score):
+            yield "the score of an image is not the one of the reading"
     for finding in context.findings:
         name = f"finding {finding.number}"
         yield from _site_problems(

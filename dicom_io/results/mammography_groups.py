@@ -37,7 +37,7 @@ __all__ = [
     "tissue_probability",
 ]
 
-BREAST_SCORE = own("breast-score", "Score that the breast shows what is looked for")
+BREAST_SCORE = own("breast-score", "Score that the breast is abnormal as the package means it")
 ASYMMETRY = own("breast-asymmetry", "Excess of conspicuity over the other breast")
 EXAM_SCORE = own("exam-score", "Score of the more suspicious breast")
 TISSUE = own("tissue-class", "Background tissue in the classes of mini-MIAS")

@@ -115,6 +115,33 @@ def test_every_report_says_what_the_package_states(shots: tuple[Shot, ...]) -> N
     assert NOT_LOOKED_FOR in comments(group_of(read_back(made), made, "reading"))
 
 
+def test_a_report_with_another_score_of_an_image_is_refused() -> None:
+    made = paired()
+    report = encode_structured_report(made)
+    readings = (replace(made.readings[0], case_score=0.123), *made.readings[1:])
+    with pytest.raises(ResultInvalid, match="the score of an image is not the one of the reading"):
+        check_mammography_report(report, replace(made, readings=readings))
+
+
+def test_the_score_of_an_image_and_of_a_breast_is_of_all_that_is_abnormal() -> None:
+    made = paired()
+    report = read_back(made)
+    names = {
+        str(item.ConceptNameCodeSequence[0].CodeMeaning)
+        for group in measurement_groups(report)
+        for item in group.ContentSequence
+        if item.ValueType == "NUM"
+    }
+    assert {
+        "Score that the image is abnormal as the package means it",
+        "Score that the breast is abnormal as the package means it",
+    } <= names
+    assert not any(name.startswith("Score that the film shows") for name in names)
+    first = made.readings[0]
+    group = group_of(report, made, f"film:{first.sop_instance_uid}")
+    assert number_of(group, "image-score") == pytest.approx(100 * first.case_score)
+
+
 def test_a_finding_says_breast_and_view() -> None:
     made = paired()
     group = group_of(read_back(made), made, "finding-1")
