@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.cli.errors import CommandError, failing_on
+from flows.cli.package_words import aims_of, as_people_read, lines_of
 from models.detector import check_networks
 from models.package import Package, PackageError, load_package
 from models.registry import Registry
@@ -84,57 +83,14 @@ def show(package: _Reference, as_json: _Json = False) -> None:
     output.print(f"\nIntended use: {about.intended_use}", markup=False)
     for limit in about.limitations:
         output.print(f"- {limit}", markup=False)
-    for heading, value in _as_people_read(manifest).items():
-        output.print(f"\n[bold]{heading}[/]")
-        for line in _lines(value):
+    if aims := aims_of(found.folder):
+        output.print("\n[bold]aims, by the model card[/]")
+        for line in aims:
             output.print(f"  {line}", markup=False)
-
-
-_FIRST = ("input", "findings", "classifications", "branches", "operating_point", "metrics", "training_data")
-
-
-def _as_people_read(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what a manifest holds beside its own description, what people ask for first, without empties."""
-    names = [*_FIRST, *(name for name in manifest if name not in (*_FIRST, "package"))]
-    return {name: manifest[name] for name in names if manifest.get(name) not in (None, [], {})}
-
-
-def _lines(value: Any) -> Iterator[str]:
-    """Yield a nested value as indented lines; what is flat stays on one."""
-    if isinstance(value, dict) and not _is_flat(value):
-        for key, inner in value.items():
-            if _is_flat(inner):
-                yield f"{key}: {_in_one_line(inner)}"
-            else:
-                yield f"{key}:"
-                yield from (f"  {line}" for line in _lines(inner))
-    elif isinstance(value, list) and not all(isinstance(item, str | int | float) for item in value):
-        for item in value:
-            first, *others = _lines(item)
-            yield f"- {first}"
-            yield from (f"  {line}" for line in others)
-    elif isinstance(value, list) and any(isinstance(item, str) and " " in item for item in value):
-        yield from (f"- {item}" for item in value)
-    else:
-        yield _in_one_line(value)
-
-
-def _is_flat(value: Any) -> bool:
-    if isinstance(value, dict):
-        return not any(isinstance(inner, dict | list) for inner in value.values())
-    if isinstance(value, list):
-        return all(
-            isinstance(item, int | float) or (isinstance(item, str) and " " not in item) for item in value
-        )
-    return True
-
-
-def _in_one_line(item: Any) -> str:
-    if isinstance(item, dict):
-        return "  ".join(f"{key}={_in_one_line(value)}" for key, value in item.items())
-    if isinstance(item, list):
-        return ", ".join(_in_one_line(value) for value in item)
-    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+    for heading, value in as_people_read(manifest).items():
+        output.print(f"\n[bold]{heading}[/]")
+        for line in lines_of(value):
+            output.print(f"  {line}", markup=False)
 
 
 @app.command()
