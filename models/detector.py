@@ -28,6 +28,7 @@ __all__ = [
     "FilmDetector",
     "VolumeDetector",
     "check_graph",
+    "check_members",
     "check_networks",
     "open_detector",
     "open_exam_detector",
@@ -82,8 +83,7 @@ Detector: TypeAlias = FilmDetector | VolumeDetector | ExamDetector
 
 
 def _centre_heatmap(package: Package, opener: _Opener, members: int | None) -> FilmDetector:
-    if members is not None and members != len(package.manifest.members):
-        raise PackageError(f"{package.reference}: is calibrated for all of its members and reads with them")
+    check_members(package, members)
     return ChestNoduleDetector(package, opener)
 
 
@@ -162,6 +162,26 @@ def open_exam_detector(
     return _maker(package, _EXAMS, "mammograms")(
         package, partial(_open_checked, package, provider, threads), members
     )
+
+
+def check_members(package: Package, members: int | None) -> None:
+    """Check that a package can be read with so many of its members; None is the number of its manifest.
+
+    Raises
+    ------
+    PackageError
+        It has fewer, or reads with all of them or not at all.
+    """
+    about, whole = package.manifest.package, len(package.manifest.members)
+    if members is None:
+        return
+    if (about.task, about.family) in _FILMS and members != whole:
+        raise PackageError(
+            f"{package.reference}: is calibrated for all of its members and reads with those {whole}, "
+            f"not with {members}"
+        )
+    if not 1 <= members <= whole:
+        raise PackageError(f"{package.reference}: has {whole} members; {members} cannot take part")
 
 
 def check_networks(package: Package) -> None:

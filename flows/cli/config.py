@@ -18,6 +18,7 @@ from flows.cli.config_pages import effective_values
 from flows.cli.console import output, print_json, table
 from flows.cli.context import settings
 from flows.settings import DicomwebNode, DimseNode, FolderNode, Settings
+from models.detector import check_members
 from models.package import PackageError
 from models.registry import Registry
 
@@ -96,7 +97,7 @@ def _package_problems(configured: Settings) -> Iterator[tuple[str, str]]:
     registry = Registry(configured.runtime.package_dirs)
     for route in configured.routes:
         try:
-            registry.get(route.package)
+            check_members(registry.get(route.package), route.members)
         except PackageError as error:
             yield "error", f"route {route.name!r}: {error}"
         if not route.destinations:

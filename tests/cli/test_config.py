@@ -73,6 +73,27 @@ def test_an_unknown_package_is_an_error(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("package", "members", "said"),
+    [
+        ("mammography", 20, "has 10 members; 20 cannot take part"),
+        ("chest-nodule", 2, "reads with those 5, not with 2"),
+        ("mammography", 2, ""),
+        ("chest-nodule", None, ""),
+    ],
+)
+def test_a_number_of_members_that_a_package_cannot_read_with_is_an_error(
+    cli: Cli, tmp_path: Path, package: str, members: int | None, said: str
+) -> None:
+    route = f"[[routes]]\nname='a'\npackage='{package}'\nwhen={{tag='Modality', equals='MG'}}\n"
+    path = written(tmp_path, route if members is None else f"{route}members={members}\n")
+    answer = cli("--config", path, "config", "check", "--json")
+    assert answer.status == (1 if said else 0)
+    errors = answer.json["errors"]
+    assert len(errors) == (1 if said else 0)
+    assert all("route 'a'" in text and said in text for text in errors)
+
+
+@pytest.mark.parametrize(
     ("installed", "said"),
     [({"onnxruntime", "onnxruntime-gpu"}, "both installed"), (set(), "no ONNX Runtime")],
 )
