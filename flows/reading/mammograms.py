@@ -330,13 +330,14 @@ def load_reading(path: Path) -> MammographyReading:
     return _READING.validate_json(path.read_bytes())
 
 
-def assess(exam: ExamReading) -> Assessment:
+def assess(exam: ExamReading, manifest: PackageManifest) -> Assessment:
     """Judge how far the reading can be trusted; what the package was not measured on is for review."""
     found = assess_detection(exam.reading.images)
+    doubts = (*_doubts_of_members(exam.members, manifest), *exam.doubts)
     return replace(
         found,
-        decision="review" if exam.doubts else found.decision,
-        reasons=(*exam.doubts, *found.reasons, *exam.notes),
+        decision="review" if doubts else found.decision,
+        reasons=(*doubts, *found.reasons, *exam.notes),
     )
 
 
@@ -345,6 +346,17 @@ def contract_of(contract: InputContract) -> MammographyContract:
     if contract.mammography is None:
         raise ValueError("the package reads no mammograms")
     return contract.mammography
+
+
+def _doubts_of_members(members: int, manifest: PackageManifest) -> tuple[str, ...]:
+    """Return what is to be said where other members answered than those that the package is set for."""
+    wanted = manifest.ensemble or len(manifest.members)
+    if members == wanted:
+        return ()
+    return (
+        f"{members} of {wanted} members answered: the operating point and the figures of the package are "
+        f"those of all {wanted}.",
+    )
 
 
 def _compared(

@@ -211,7 +211,7 @@ class MammographyReader:
 
     def assess(self, reading: mammograms.ExamReading) -> Assessment:
         """Judge how far the reading can be trusted."""
-        return mammograms.assess(reading)
+        return mammograms.assess(reading, self.package.manifest)
 
     def compared(self, reading: mammograms.ExamReading, prior: PriorRecord | None) -> mammograms.ExamReading:
         """Return the reading with the earlier images that are shown beside it."""

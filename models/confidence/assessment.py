@@ -21,6 +21,8 @@ def assess_detection(readings: Sequence[FilmReading]) -> Assessment:
     - ``score_spread``: the largest standard deviation of the members' scores, silent members as 0;
     - ``case_score``: the highest probability of a film.
 
+    The words count the members whose own score reaches the operating point: a hit may be far below it.
+
     Raises
     ------
     ValueError
@@ -36,19 +38,25 @@ def assess_detection(readings: Sequence[FilmReading]) -> Assessment:
         "score_spread": max((score_spread(c.member_scores) for c in judged), default=0.0),
         "case_score": max(reading.case_score for reading in readings),
     }
-    members = readings[0].members
+    members, least = readings[0].members, readings[0].operating_point
     reasons = ["Confidence has not been fitted for this package: the reading is not assessed."]
     if reported:
-        least = round(components["member_support"] * members)
-        reasons.append(f"Every finding is seen by at least {least} of {members} members.")
-    elif strongest:
-        seen = round(components["member_support"] * members)
+        fewest = min(_convinced(candidate, least) for candidate in reported)
         reasons.append(
-            f"No candidate reaches the operating point; the strongest is seen by {seen} of {members} members."
+            f"On every finding at least {fewest} of {members} members reach the operating point alone."
+        )
+    elif strongest:
+        reasons.append(
+            f"No candidate reaches the operating point; on the strongest {_convinced(strongest, least)} of "
+            f"{members} members reach it alone."
         )
     else:
         reasons.append(f"None of {members} members sees anything; agreement on nothing is not confidence.")
     return Assessment(decision="not-assessed", components=components, reasons=tuple(reasons))
+
+
+def _convinced(candidate: Candidate, operating_point: float) -> int:
+    return sum(score >= operating_point for score in candidate.member_scores)
 
 
 def _strongest(readings: Sequence[FilmReading]) -> Candidate | None:

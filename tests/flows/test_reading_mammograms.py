@@ -181,6 +181,18 @@ def test_images_of_detectors_that_were_not_measured_are_for_review(
     assert reader.assess(films).decision == "not-assessed"
 
 
+def test_a_reading_by_some_of_the_members_is_for_review(
+    package: Package, reader: MammographyReader, tmp_path: Path
+) -> None:
+    some = open_exam_detector(package, threads=1, members=2)
+    _, reading = read(reader, some, exam(tmp_path / "in", FOUR[2:]), tmp_path / "s")
+    assessment = reader.assess(reading)
+    assert assessment.decision == "review"
+    assert assessment.reasons[0] == (
+        "2 of 3 members answered: the operating point and the figures of the package are those of all 3."
+    )
+
+
 def test_men_and_implants_are_for_review_where_a_package_reads_them(
     package: Package, detector: ExamDetector, tmp_path: Path
 ) -> None:

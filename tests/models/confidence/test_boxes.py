@@ -94,10 +94,22 @@ def test_a_member_whose_box_lies_beside_the_fused_one_is_no_support() -> None:
     assert assessment.components["member_support"] == pytest.approx(2 / 3)
 
 
+def test_the_words_count_members_that_reach_the_operating_point_alone() -> None:
+    """All three have a hit; that of the last one is next to nothing."""
+    doubtful = Candidate(Box(0, 0, 5, 5), 0.6, (0.9, 0.5, 0.02), 1.0, 0.8)
+    assessment = assess_detection([FilmReading("1.2", 0.9, (candidate(0.9, 0.9, 0.9), doubtful), 3, 0.5)])
+    assert assessment.components["member_support"] == 1.0
+    assert assessment.reasons[-1] == (
+        "On every finding at least 2 of 3 members reach the operating point alone."
+    )
+
+
 def test_without_findings_the_strongest_candidate_is_judged() -> None:
     assessment = assess_detection([FilmReading("1.2", 0.2, (candidate(0.3, 0.3, 0.0),), 3, 0.5)])
     assert assessment.components["member_support"] == pytest.approx(2 / 3)
-    assert "No candidate reaches the operating point" in assessment.reasons[-1]
+    assert assessment.reasons[-1] == (
+        "No candidate reaches the operating point; on the strongest 0 of 3 members reach it alone."
+    )
 
 
 def test_no_reading_is_an_error() -> None:
