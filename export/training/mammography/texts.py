@@ -8,8 +8,8 @@ INTENDED_USE = (
 )
 
 LIMITATIONS = (
-    "Trained and measured on mini-MIAS alone: 256 digitised films (0.2 mm pixels, 8 bit) of 128 patients, "
-    "one mediolateral oblique view of each breast.",
+    "Trained and measured on mini-MIAS alone, a subset of 256 of its 322 digitised films (0.2 mm pixels, "
+    "8 bit): 128 patients, one mediolateral oblique view of each breast.",
     "Full-field digital mammograms were not in the data: nothing is known of the figures on them.",
     "Microcalcifications cannot be seen on 0.2 mm pixels: the package claims none, and a breast without a "
     "mark may well have them.",
