@@ -13,7 +13,7 @@ from dicom_io.results.pictures.marks import Font, Frame, Style, draw_marks, font
 from dicom_io.results.pictures.panel import AMBER, Panel
 from dicom_io.results.vocabulary import AI_NOTICE, ascii_text
 
-__all__ = ["LONGEST_SIDE", "SHORTEST_LONG_SIDE", "findings_in_words", "render"]
+__all__ = ["LONGEST_SIDE", "SHORTEST_LONG_SIDE", "findings_in_words", "render", "wrapped"]
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 2048, 1536
 _SMALLEST_PANEL = 480
@@ -40,7 +40,7 @@ def render(
     panels : sequence of Panel
         In reading order.
     words : sequence of str
-        Lines below the panels.
+        Lines below the panels; those that do not fit go on in the next line.
     title : str
         Who read, e.g. package and version.
     across : int or None
@@ -68,7 +68,9 @@ def render(
     top = _strip_height(1, style)
     height = sum(max(picture.height for picture in row) for row in rows) + sum(strips)
     columns = min(across, len(panels))
-    total = (width * columns + style.gap * (columns - 1), top + height + _strip_height(len(words) + 1, style))
+    across_all = width * columns + style.gap * (columns - 1)
+    lines = [part for line in words for part in wrapped(line, across_all - style.gap * 4, font(style.text))]
+    total = (across_all, top + height + _strip_height(len(lines) + 1, style))
     canvas = Image.new("RGB", total, _STRIP)
     draw = ImageDraw.Draw(canvas)
     # In the middle: viewers write their own words into the corners.
@@ -87,7 +89,7 @@ def render(
                 draw.text(middle, caption, _WHITE, font(style.text), anchor="mm")
         remaining = remaining[len(row) :]
         y += tallest + strip
-    _write(draw, [*words, title], (y, total[0]), style)
+    _write(draw, [*lines, title], (y, total[0]), style)
     return np.asarray(canvas, dtype=np.uint8)
 
 
@@ -98,6 +100,18 @@ def findings_in_words(lines: Sequence[str], nothing: str) -> list[str]:
     left_out = len(lines) - _LINES_OF_FINDINGS
     shown = list(lines[:_LINES_OF_FINDINGS])
     return [*shown, f"and {left_out} more, see the report"] if left_out > 0 else shown
+
+
+def wrapped(line: str, room: float, written: Font) -> list[str]:
+    """Return a line as lines that are no wider than ``room`` pixels; a word alone may be."""
+    lines, indent = [""], "   "
+    for word in ascii_text(line).split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1].strip() and written.getlength(longer) > room:
+            lines.append(indent + word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _scaled(panel: Panel, across: int) -> Image.Image:

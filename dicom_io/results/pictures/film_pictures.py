@@ -127,7 +127,7 @@ def finding_line(finding: Finding, where: str = "") -> str:
     if finding.size_mm is None:
         return f"{score}, size in mm not known"
     height, width = finding.size_mm
-    plane = "" if finding.size_is_calibrated else " (not calibrated)"
+    plane = "" if finding.size_is_calibrated else " (size not calibrated)"
     return f"{score}, box {height:.0f} x {width:.0f} mm{plane}"
 
 

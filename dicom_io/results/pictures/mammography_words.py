@@ -7,7 +7,7 @@ from datetime import datetime
 from dicom_io.results.mammography_context import MammographyContext, view_words
 from dicom_io.results.pictures.drawing import findings_in_words
 from dicom_io.results.pictures.film_pictures import finding_line, percent
-from dicom_io.results.pictures.volume_words import assessment_line
+from dicom_io.results.pictures.volume_words import assessment_lines
 from models.results import Finding
 
 __all__ = ["basis_lines", "exam_lines", "interval_words", "numbered_line"]
@@ -36,7 +36,7 @@ def basis_lines(context: MammographyContext) -> list[str]:
         lines.append(f"Score of the breast:  {scores}")
     if context.density is not None:
         lines.append(f"Background tissue, mini-MIAS class:  {context.density.label}")
-    lines.append(assessment_line(context.assessment))
+    lines += assessment_lines(context.assessment)
     if context.package.statements:
         lines.append(" ".join(context.package.statements))
     if context.failures:

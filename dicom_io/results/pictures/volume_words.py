@@ -6,7 +6,7 @@ from models.results import Assessment, Decision
 from models.study_results import Classification, VolumeChange
 from models.volume_results import VolumeFinding, VolumeReading
 
-__all__ = ["assessment_line", "basis_lines", "finding_line", "study_lines"]
+__all__ = ["assessment_line", "assessment_lines", "basis_lines", "finding_line", "study_lines"]
 
 _DECISIONS: dict[Decision, str] = {
     "not-assessed": "not assessed",
@@ -14,6 +14,7 @@ _DECISIONS: dict[Decision, str] = {
     "review": "REVIEW",
     "reject": "REJECT",
 }
+_MOST_REASONS = 5
 _SIDES = {"left": "left", "right": "right", "both": "both sides"}
 
 
@@ -54,6 +55,15 @@ def assessment_line(assessment: Assessment) -> str:
     """Return what is to be done with a reading, and the first reason."""
     reasons = f": {assessment.reasons[0]}" if assessment.reasons else ""
     return f"Assessment: {_DECISIONS[assessment.decision]}{reasons}"
+
+
+def assessment_lines(assessment: Assessment) -> list[str]:
+    """Return what is to be done with a reading, its first reasons one a line, and how many more there are."""
+    shown, more = assessment.reasons[1:_MOST_REASONS], len(assessment.reasons) - _MOST_REASONS
+    lines = [assessment_line(assessment), *shown]
+    if more > 0:
+        lines.append(f"and {more} more {'reason' if more == 1 else 'reasons'} in the report")
+    return lines
 
 
 def _change(change: VolumeChange, now_ml: float) -> str:

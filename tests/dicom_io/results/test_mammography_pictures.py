@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dicom_io.results.pictures import mammography_pictures
-from dicom_io.results.pictures.drawing import render
+from dicom_io.results.pictures.drawing import render, wrapped
 from dicom_io.results.pictures.hanging import HungMammogram, chest_wall_of, hung_pixels
 from dicom_io.results.pictures.mammography_pictures import (
     Pair,
@@ -23,10 +23,11 @@ from dicom_io.results.pictures.mammography_pictures import (
     render_mammography_finding,
 )
 from dicom_io.results.pictures.mammography_words import exam_lines, interval_words
+from dicom_io.results.pictures.marks import font
 from dicom_io.results.pictures.panel import Panel
 from models.film import Film
 from models.mammography_results import ImageSide, LesionGroup
-from models.results import Box
+from models.results import Assessment, Box
 from tests.dicom_io.results.mammography_factory import FOUR, Shot, examination, header_of, image_of, prior
 from tests.dicom_io.results.test_mammography_sizes import enhanced
 
@@ -311,8 +312,8 @@ def test_words_below_say_breasts_lesions_tissue_decision_and_what_was_not_read()
     made = examination(FOUR).context
     exam = replace(made.exam, groups=(LesionGroup(1, (1, 2), 0.9),), views_compared=True)
     assert exam_lines(replace(made, exam=exam)) == [
-        "1:  L CC, score 81 %, box 12 x 12 mm (not calibrated)",
-        "2:  L MLO, score 81 %, box 13 x 13 mm (not calibrated)",
+        "1:  L CC, score 81 %, box 12 x 12 mm (size not calibrated)",
+        "2:  L MLO, score 81 %, box 13 x 13 mm (size not calibrated)",
         "1 and 2 are taken for one lesion, score 90 %",
         "Score of the breast:  right 12 %, left 88 %",
         "Background tissue, mini-MIAS class:  fatty-glandular",
@@ -346,3 +347,28 @@ def test_the_picture_says_what_the_package_states() -> None:
     stating = replace(made, package=replace(made.package, statements=("No clips.", "Films only.")))
     assert "No clips. Films only." in exam_lines(stating)
     assert exam_lines(made) == [line for line in exam_lines(stating) if not line.startswith("No clips")]
+
+
+def test_the_picture_says_the_first_reasons_and_how_many_more_there_are() -> None:
+    made = examination(FOUR).context
+    reasons = tuple(f"Reason {number}." for number in range(1, 8))
+    said = exam_lines(replace(made, assessment=Assessment("review", reasons=reasons)))
+    assert said[-6:] == [
+        "Assessment: REVIEW: Reason 1.",
+        *reasons[1:5],
+        "and 2 more reasons in the report",
+    ]
+    said = exam_lines(replace(made, assessment=Assessment("review", reasons=reasons[:5])))
+    assert said[-1] == "Reason 5."
+
+
+def test_a_long_line_below_a_picture_goes_on_in_the_next_one() -> None:
+    line = "Assessment: REVIEW: The figures of the package are not of CC views, nor of anything like it."
+    parts = wrapped(line, 300, font(24))
+    assert len(parts) > 1 and " ".join(part.strip() for part in parts) == line
+    assert all(font(24).getlength(part) <= 300 for part in parts)
+    assert wrapped("Short.", 300, font(24)) == ["Short."]
+    assert wrapped("Incomprehensibilities", 20, font(24)) == ["Incomprehensibilities"]
+    picture = [Panel(np.zeros((400, 320), dtype=np.float32))]
+    plain, long = (render(picture, [words], "title") for words in ("Short.", 3 * line))
+    assert long.shape[0] > plain.shape[0] and long.shape[1] == plain.shape[1]
