@@ -18,7 +18,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from dicom_io.reading.attributes import number, numbers, texts
+from dicom_io.reading.attributes import number, numbers, text, texts
 from dicom_io.results.cad.codes import MAMMOGRAPHY_VIEW_MODIFIERS, MAMMOGRAPHY_VIEWS, SIDES
 from dicom_io.results.mammography_context import MammographyContext
 from dicom_io.results.vocabulary import coded, concept
@@ -28,6 +28,12 @@ __all__ = ["BREAST", "image_library"]
 
 BREAST = concept("76752008", "SCT", "Breast")
 _MAMMOGRAPHY = concept("MG", "DCM", "Mammography")
+_OTHERS = {
+    "CR": concept("CR", "DCM", "Computed Radiography"),
+    "DX": concept("DX", "DCM", "Digital Radiography"),
+    "OT": concept("OT", "DCM", "Other"),
+    "RG": concept("RG", "DCM", "Radiographic imaging"),
+}
 _SOURCE = concept("260753009", "SCT", "Source")
 _PIXELS = concept("{pixels}", "UCUM", "Pixels")
 _DEGREE = concept("deg", "UCUM", "degrees of plane angle")
@@ -70,7 +76,8 @@ def _container(name: CodedConcept) -> ContainerContentItem:
 
 def _common(header: Dataset, view: MammographyView | None) -> Iterator[ContentItem]:
     """Yield TID 1602."""
-    yield CodeContentItem(codes.DCM.Modality, _MAMMOGRAPHY, _ACQUISITION)  # row 1
+    modality = _OTHERS.get(text(header, "Modality"), _MAMMOGRAPHY)
+    yield CodeContentItem(codes.DCM.Modality, modality, _ACQUISITION)  # row 1
     yield CodeContentItem(codes.DCM.TargetRegion, BREAST, _ACQUISITION)  # row 2
     if view is not None:  # row 3
         yield CodeContentItem(codes.DCM.ImageLaterality, coded(SIDES[view.laterality]), _ACQUISITION)

@@ -10,19 +10,20 @@ from pydicom.dataset import Dataset
 from dicom_io.reading.attributes import items, text, uid
 from dicom_io.results.vocabulary import concept
 
-__all__ = ["procedures_of"]
+__all__ = ["MAMMOGRAPHY", "procedures_of"]
 
 _CHEST_RADIOGRAPHY = concept("399208008", "SCT", "Plain chest X-ray")
 _RADIOGRAPHY = concept("168537006", "SCT", "Plain radiography")
+MAMMOGRAPHY = concept("71651007", "SCT", "Mammography")
 _BY_MODALITY = {
     "MR": concept("113091000", "SCT", "Magnetic resonance imaging"),
     "CT": concept("77477000", "SCT", "Computed tomography"),
-    "MG": concept("71651007", "SCT", "Mammography"),
+    "MG": MAMMOGRAPHY,
 }
 
 
-def procedures_of(headers: Iterable[Dataset]) -> list[CodedConcept]:
-    """Return the imaging procedures as the sources code them, else what their tags say it is."""
+def procedures_of(headers: Iterable[Dataset], known: CodedConcept | None = None) -> list[CodedConcept]:
+    """Return the imaging procedures as the sources code them, else ``known``, else what their tags say."""
     stated: dict[tuple[str, str], CodedConcept] = {}
     chest, modality = False, ""
     for header in headers:
@@ -40,4 +41,6 @@ def procedures_of(headers: Iterable[Dataset]) -> list[CodedConcept]:
                 )
     if stated:
         return list(stated.values())
+    if known is not None:
+        return [known]
     return [_BY_MODALITY.get(modality, _CHEST_RADIOGRAPHY if chest else _RADIOGRAPHY)]

@@ -30,7 +30,7 @@ from dicom_io.results.mammography_asserts import check_mammography_report
 from dicom_io.results.mammography_context import MammographyContext
 from dicom_io.results.mammography_groups import mammography_groups
 from dicom_io.results.measurement_groups import reading_group
-from dicom_io.results.procedures import procedures_of
+from dicom_io.results.procedures import MAMMOGRAPHY, procedures_of
 from dicom_io.results.study_groups import study_groups
 from dicom_io.results.vocabulary import ascii_text, concept
 from dicom_io.results.volume_asserts import check_volume_report
@@ -167,7 +167,9 @@ def _content(context: FilmContext | VolumeContext, of_findings: list[_Group], wh
     apart = regions == 1 or (regions > 1 and isinstance(context, VolumeContext))
     report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer),
-        procedure_reported=procedures_of(context.headers),
+        procedure_reported=procedures_of(
+            context.headers, MAMMOGRAPHY if isinstance(context, MammographyContext) else None
+        ),
         imaging_measurements=of_findings if apart else [*of_findings, *whole],
     )
     if apart:

@@ -21,7 +21,7 @@ from dicom_io.results.mammography_context import (
     view_words,
 )
 from dicom_io.results.vocabulary import AI_NOTICE
-from models.mammography_results import LesionGroup, MammographyExam
+from models.mammography_results import DensityReading, LesionGroup, MammographyExam
 from models.results import Finding
 
 __all__ = ["encode_mammography_cad_report"]
@@ -116,16 +116,18 @@ def _impression(context: FilmContext, exam: MammographyExam) -> Iterator[Dataset
     words = [AI_NOTICE, "Not for diagnosis"]
     if context.partial:
         words.append("Not every image of the study was read")
-    words += [f"Not read: {reason}" for reason in dict.fromkeys(f.reason for f in context.failures)]
+    told = (*context.assessment.reasons, *context.statements)
+    reasons = dict.fromkeys(failure.reason for failure in context.failures)
+    words += [f"Not read: {reason}" for reason in reasons if not any(reason in one for one in told)]
     if not context.findings and context.readings:
         words.append("No finding at or above the operating point; this does not exclude disease")
     density = exam.density
     if isinstance(context, MammographyContext):
         words += _breast_words(context)
-        density = density or ("" if context.density is None else context.density.label)
+        density = density if context.density is None else _density_words(context.density)
     if density:
         words.append(f"Breast density in the words of the algorithm, not BI-RADS: {density}")
-    words += [*context.assessment.reasons, *context.statements, *context.package.statements]
+    words += [*told, *context.package.statements]
     sentences = ". ".join(word.strip().rstrip(".") for word in words if word.strip())
     yield items.text("HAS PROPERTIES", dcm("111033", "Impression Description"), f"{sentences}.")  # row 5
     yield from parts.algorithm("HAS PROPERTIES", context)  # row 11
@@ -140,6 +142,11 @@ def _breast_words(context: MammographyContext) -> Iterator[str]:
         yield f"Views not read: {', '.join(context.views_missing)}"
     for breast in context.breasts:
         yield f"Score of the {BREAST_WORDS[breast.laterality]}: {100 * breast.score:.0f} %"
+
+
+def _density_words(density: DensityReading) -> str:
+    shares = ", ".join(f"{label} {100 * share:.0f} %" for label, share in density.probabilities.items())
+    return f"{density.label} ({shares})"
 
 
 def _individual(context: FilmContext, lesion: Dataset) -> Dataset:

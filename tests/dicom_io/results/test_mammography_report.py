@@ -142,6 +142,19 @@ def test_the_score_of_an_image_and_of_a_breast_is_of_all_that_is_abnormal() -> N
     assert number_of(group, "image-score") == pytest.approx(100 * first.case_score)
 
 
+@pytest.mark.parametrize(
+    ("modality", "stated"), [("MG", "MG"), ("RG", "RG"), ("CR", "CR"), ("OT", "OT"), ("SC", "MG")]
+)
+def test_scanned_films_are_mammography_by_their_own_modality(modality: str, stated: str) -> None:
+    made = examination((replace(FOUR[0], more=(("Modality", modality),)),)).context
+    report = read_back(made)
+    (library,) = children_of(report, "111028")
+    (group,) = children_of(library, "126200")
+    (entry,) = children_of(group, "260753009")
+    assert codes_of(entry, "121139") == [stated]
+    assert codes_of(report, "121058") == ["71651007"]
+
+
 def test_a_finding_says_breast_and_view() -> None:
     made = paired()
     group = group_of(read_back(made), made, "finding-1")

@@ -209,6 +209,20 @@ def test_the_impression_says_what_the_package_states() -> None:
     assert "Clips" not in impression(made)
 
 
+def test_the_impression_says_the_shares_of_the_classes_of_tissue() -> None:
+    said = impression(examination(FOUR).context)
+    shares = "fatty-glandular (fatty 20 %, fatty-glandular 70 %, dense-glandular 10 %)"
+    assert f"not BI-RADS: {shares}." in said
+
+
+def test_the_impression_says_once_why_an_image_was_not_read() -> None:
+    made = examination((*FOUR[:3], replace(FOUR[3], fails=True))).context
+    (failure,) = made.failures
+    told = replace(made, statements=(f"One image was not read: {failure.reason}",))
+    for one in (made, told):
+        assert impression(one).count(failure.reason.rstrip(".")) == 1
+
+
 def impression(made: MammographyContext) -> str:
     (item,) = named(encode_mammography_cad_report(made), "111033")
     return str(item.TextValue)
