@@ -260,6 +260,8 @@ def mammogram_film(
         _presentation(dataset, how)
     if how.marker:
         plant_markers(dataset, how.marker)
+        # A mammogram with a contrast agent is an image of another kind.
+        del dataset.ContrastBolusAgent
     digest = hashlib.sha256(stored.astype("<u2").tobytes()).hexdigest()
     dataset.SOPInstanceUID = phantom_uid(seed, how.study, "mammogram", number, repr(how), digest)
     _encode(dataset, stored, how)

@@ -175,7 +175,12 @@ class OfflineReader:
     def _gather(self, study: StudyFiles) -> Gathered:
         """Select what is read; a damaged file beside it may be an image of the study, and nobody can say."""
         lost = [
-            NotRead("", one.code, f"{one.reason}; the file lies beside the study and may be an image of it")
+            NotRead(
+                "",
+                one.code,
+                f"{one.reason}; the file lies beside the study and may be an image of it",
+                one.path,
+            )
             for one in study.damaged
         ]
         try:
@@ -192,7 +197,7 @@ class OfflineReader:
         named = {
             item.sop_instance_uid: data_set_sha256(item.path)
             for item in refused.not_read
-            if item.path is not None and item.is_unread_image
+            if item.path is not None and item.sop_instance_uid and item.is_unread_image
         }
         _clear(folder)
         if not named:
@@ -219,7 +224,7 @@ class OfflineReader:
         )
 
     def _not_read(self, study: StudyFiles, item: NotRead) -> NotReadReport:
-        path = study.paths.get(item.sop_instance_uid)
+        path = study.paths.get(item.sop_instance_uid) if item.sop_instance_uid else item.path
         return NotReadReport(
             sop_instance_uid=item.sop_instance_uid,
             file="" if path is None else self._named(path),

@@ -155,7 +155,7 @@ def test_a_repeat_makes_the_same_objects(site: Site, jobs: tuple[JobRecord, JobR
     assert manifest["reading"]["prior_images"] == 4
 
 
-def test_a_prior_whose_file_is_gone_is_not_shown(
+def test_a_prior_whose_file_is_gone_gives_way_to_the_one_before_it(
     site: Site, jobs: tuple[JobRecord, JobRecord], tmp_path: Path
 ) -> None:
     with site.system.journal() as journal:
@@ -166,8 +166,11 @@ def test_a_prior_whose_file_is_gone_is_not_shown(
         job = site.read(written(tmp_path, study="third", date="20270105"))
     finally:
         files[0].write_bytes(content)
-    assert (job.state, job.outcome["prior_images"]) == ("completed", 0)
-    assert job.outcome["objects"] == ["structured-report", "cad-report", "key-image-1"]
+    assert (job.state, job.outcome["prior_images"]) == ("completed", 4)
+    (report,) = site.results(job, _REPORT, 1, tmp_path)
+    words = words_of(report)
+    assert "2024-01-05 are shown beside these" in words
+    assert "2026-01-05" not in words
 
 
 def test_raw_data_alone_is_refused_and_the_pacs_is_told(

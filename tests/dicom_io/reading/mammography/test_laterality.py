@@ -86,10 +86,6 @@ def test_both_breasts_in_one_image(attributes: dict[str, Any]) -> None:
             {"SharedFunctionalGroupsSequence": frame("R")},
             "Image Laterality is L, but Frame Laterality is R",
         ),
-        (
-            {"ImageLaterality": None, "PerFrameFunctionalGroupsSequence": frame("L", "R")},
-            "Frame Laterality is L, but Frame Laterality is R",
-        ),
         (region("73056007"), "Image Laterality is L, but Anatomic Region is R"),
         (region("T-04020", "SRT"), "Image Laterality is L, but Anatomic Region is R"),
         (region_side("24028007"), "Image Laterality is L, but Anatomic Region Modifier is R"),
