@@ -89,7 +89,7 @@ def render(
                 draw.text(middle, caption, _WHITE, font(style.text), anchor="mm")
         remaining = remaining[len(row) :]
         y += tallest + strip
-    _write(draw, [*lines, title], (y, total[0]), style)
+    _write(draw, [*lines, ascii_text(title)], (y, total[0]), style)
     return np.asarray(canvas, dtype=np.uint8)
 
 
@@ -192,7 +192,7 @@ def _write(draw: ImageDraw.ImageDraw, lines: Sequence[str], place: tuple[int, in
     for number, line in enumerate(lines, start=1):
         middle = top + style.gap + (number - 0.5) * style.text * 1.35
         colour = _GREY if number == len(lines) else _WHITE
-        text = _fitting(draw, ascii_text(line), room, written)
+        text = _fitting(draw, line, room, written)
         draw.text((style.gap * 2, middle), text, colour, written, anchor="lm")
 
 
