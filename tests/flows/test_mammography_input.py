@@ -391,7 +391,7 @@ def test_a_file_cut_off_inside_its_header_may_be_of_the_study_beside_it(read: Re
     report = read(tmp_path / "in")
     assert (report.outcome, len(report.films), report.partial) == ("completed", 2, True)
     (lost,) = report.not_read
-    assert lost.file == ""
+    assert lost.file == "mammogram-1-3.dcm"
     assert "lies beside the study and may be an image of it" in lost.reason
     structured = objects(report, tmp_path)["structured-report"]
     assert structured.CompletionFlag == "PARTIAL"
