@@ -93,9 +93,9 @@ def _report(studies: list[StudyReport], report: RunReport, results: Path) -> Non
         )
     output.print(rows)
     if report.files:
-        aside = table("file", "outcome", "reason")
+        aside = table("outcome", "file", "reason")
         for file in report.files:
-            aside.add_row(file.file, file.code, file.reason)
+            aside.add_row(file.code, file.file, file.reason)
         output.print()
         output.print(aside)
     output.print(f"\nresults in {results}", markup=False)

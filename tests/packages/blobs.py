@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from tests.packages.writing import model_bytes, write_members
 
 NAME, VERSION = "blob-detector", "0.0.1"
 REFERENCE = f"{NAME}@{VERSION}"
 _SIGMAS = (6.0, 7.0, 8.0)
-_OPSET, _IR = 20, 10
 
 
 def _kernel(sigma: float) -> np.ndarray:
@@ -63,26 +62,16 @@ def _member(sigma: float) -> bytes:
         ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return model_bytes(graph)
 
 
 def build_blob_package(root: Path, version: str = VERSION) -> Path:
     """Write ``root/blob-detector/<version>`` and return it; ``root`` is one of ``runtime.package_dirs``."""
     folder = root / NAME / version
     folder.mkdir(parents=True)
-    members = []
-    for number, sigma in enumerate(_SIGMAS):
-        content = _member(sigma)
-        (folder / f"member-{number}.onnx").write_bytes(content)
-        members.append(
-            "[[members]]\n"
-            f'file = "member-{number}.onnx"\n'
-            f'sha256 = "{hashlib.sha256(content).hexdigest()}"\n'
-            f"bytes = {len(content)}\nopset = {_OPSET}\nir_version = {_IR}\n"
-        )
-    (folder / "package.toml").write_text(_MANIFEST.format(name=NAME, version=version) + "\n".join(members))
+    contents = [(f"member-{number}.onnx", _member(sigma)) for number, sigma in enumerate(_SIGMAS)]
+    members = write_members(folder, contents)
+    (folder / "package.toml").write_text(_MANIFEST.format(name=NAME, version=version) + members)
     return folder
 
 

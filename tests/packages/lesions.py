@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from tests.packages.writing import model_bytes, write_members
 
 NAME, VERSION = "bright-lesions", "0.0.1"
 REFERENCE = f"{NAME}@{VERSION}"
 MAIN_LEVELS, CONTRAST_LEVELS = (1.9, 2.0, 2.1), (2.3, 2.4)
 """Normalised value at which each member says one half."""
 TYPE_SHARES = (0.2, 0.7, 0.1)
-_OPSET, _IR = 20, 10
 
 
 def member(channels: int, channel: int, level: float, types: Sequence[float] = ()) -> bytes:
@@ -53,34 +52,22 @@ def member(channels: int, channel: int, level: float, types: Sequence[float] = (
         outputs,
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return model_bytes(graph)
 
 
 def build_lesion_package(root: Path, version: str = VERSION) -> Path:
     """Write ``root/bright-lesions/<version>`` and return it; ``root`` is one of ``runtime.package_dirs``."""
     folder = root / NAME / version
-    main = [("members", number, member(12, 1, level)) for number, level in enumerate(MAIN_LEVELS)]
+    main = [(f"members/member-{n}.onnx", member(12, 1, level)) for n, level in enumerate(MAIN_LEVELS)]
     contrast = [
-        ("contrast", number, member(1, 0, level, TYPE_SHARES)) for number, level in enumerate(CONTRAST_LEVELS)
+        (f"contrast/member-{n}.onnx", member(1, 0, level, TYPE_SHARES))
+        for n, level in enumerate(CONTRAST_LEVELS)
     ]
-    entries: dict[str, list[str]] = {"members": [], "contrast": []}
-    for place, number, content in (*main, *contrast):
-        file = folder / place / f"member-{number}.onnx"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-        table = "members" if place == "members" else "branches.members"
-        entries[place].append(
-            f'[[{table}]]\nfile = "{place}/member-{number}.onnx"\n'
-            f'sha256 = "{hashlib.sha256(content).hexdigest()}"\n'
-            f"bytes = {len(content)}\nopset = {_OPSET}\nir_version = {_IR}\n"
-        )
     text = _MANIFEST.format(
         name=NAME,
         version=version,
-        main="\n".join(entries["members"]),
-        contrast="\n".join(entries["contrast"]),
+        main=write_members(folder, main),
+        contrast=write_members(folder, contrast, "branches.members"),
     )
     (folder / "package.toml").write_text(text)
     return folder

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from tests.packages.writing import model_bytes, write_members
 
 NAME, VERSION = "bright-masses", "0.0.1"
 REFERENCE = f"{NAME}@{VERSION}"
 SIGMAS = (3.0, 3.4, 3.8)
 """Width of the spot that each member looks for, in cells of four network pixels."""
 TEXTURED_SIGMAS = (2.8, 3.0, 3.2)
-_OPSET, _IR = 20, 10
 
 
 def _kernel(sigma: float) -> np.ndarray:
@@ -96,9 +95,7 @@ def member(sigma: float, *, textured: bool = False) -> bytes:
         ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return model_bytes(graph)
 
 
 def build_mammogram_package(root: Path, version: str = VERSION, *, textured: bool = False) -> Path:
@@ -108,17 +105,12 @@ def build_mammogram_package(root: Path, version: str = VERSION, *, textured: boo
     """
     folder = root / NAME / version
     folder.mkdir(parents=True)
-    members = []
-    for number, sigma in enumerate(TEXTURED_SIGMAS if textured else SIGMAS):
-        content = member(sigma, textured=textured)
-        (folder / f"member-{number}.onnx").write_bytes(content)
-        members.append(
-            "[[members]]\n"
-            f'file = "member-{number}.onnx"\n'
-            f'sha256 = "{hashlib.sha256(content).hexdigest()}"\n'
-            f"bytes = {len(content)}\nopset = {_OPSET}\nir_version = {_IR}\n"
-        )
-    (folder / "package.toml").write_text(_MANIFEST.format(name=NAME, version=version) + "\n".join(members))
+    contents = [
+        (f"member-{number}.onnx", member(sigma, textured=textured))
+        for number, sigma in enumerate(TEXTURED_SIGMAS if textured else SIGMAS)
+    ]
+    members = write_members(folder, contents)
+    (folder / "package.toml").write_text(_MANIFEST.format(name=NAME, version=version) + members)
     return folder
 
 
