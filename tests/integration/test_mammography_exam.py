@@ -12,7 +12,6 @@ import pydicom
 import pytest
 
 from dicom_io.mammogram_phantoms import MammogramOptions
-from dicom_io.phantom_markers import marker_values
 from dicom_io.send import NodeAddress, send_files
 from flows.demo import LocalSystem
 from flows.journal import JobRecord
@@ -20,6 +19,7 @@ from flows.manifest import read_manifest
 from flows.settings import DimseNode
 from tests.conformance.checker import header_errors, template_errors
 from tests.flows.breasts import FOUR, edited, exam, words_of
+from tests.integration.discretion import assert_nobody_is_named
 from tests.integration.test_prefect_study import ended
 from tests.packages.mammograms import NAME, build_mammogram_package
 from tests.peers import Orthanc, free_port, start_orthanc, wait_until
@@ -205,14 +205,4 @@ def _noise(dataset: pydicom.Dataset) -> bytes:
 def test_nobody_outside_inbox_and_results_learns_whose_breasts_they_are(
     site: Site, jobs: tuple[JobRecord, JobRecord]
 ) -> None:
-    state = site.system.settings.state_dir
-    kept = ("inbox", "results", "quarantine")
-    needles = [
-        _MARKER.encode(),
-        *(value.encode() for value in marker_values(_MARKER).values() if len(value) > 7),
-    ]
-    for path in site.system.folder.rglob("*"):
-        inside = path.is_relative_to(state) and path.relative_to(state).parts[:1]
-        if path.is_file() and not (inside and inside[0] in kept):
-            content = path.read_bytes()
-            assert not [needle for needle in needles if needle in content], path.relative_to(state.parent)
+    assert_nobody_is_named(site.system.folder, site.system.settings.state_dir, _MARKER)

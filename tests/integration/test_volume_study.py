@@ -20,6 +20,7 @@ from flows.journal import JobRecord
 from flows.settings import DimseNode
 from models.phantoms.brain import PhantomLesion
 from tests.conformance.checker import header_errors, template_errors
+from tests.integration.discretion import assert_nobody_is_named
 from tests.integration.test_prefect_study import ended
 from tests.packages.lesions import NAME, build_lesion_package
 from tests.peers import Orthanc, free_port, start_orthanc, wait_until
@@ -177,14 +178,4 @@ def test_a_study_without_a_supported_set_is_refused_with_a_report(
 def test_nobody_outside_inbox_and_results_learns_whose_head_it_is(
     site: Site, jobs: tuple[JobRecord, JobRecord]
 ) -> None:
-    state = site.system.settings.state_dir
-    kept = ("inbox", "results", "quarantine")
-    needles = [
-        _MARKER.encode(),
-        *(value.encode() for value in marker_values(_MARKER).values() if len(value) > 7),
-    ]
-    for path in site.system.folder.rglob("*"):
-        inside = path.is_relative_to(state) and path.relative_to(state).parts[:1]
-        if path.is_file() and not (inside and inside[0] in kept):
-            content = path.read_bytes()
-            assert not [needle for needle in needles if needle in content], path.relative_to(state.parent)
+    assert_nobody_is_named(site.system.folder, site.system.settings.state_dir, _MARKER)
